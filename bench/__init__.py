@@ -1,0 +1,1 @@
+"""The benchmark anyone can repeat: what one governed call costs, beside nginx and beside other gateways."""

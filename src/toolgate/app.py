@@ -1,0 +1,246 @@
+"""Composition: builds everything from one config, starts it, and stops it in the right order."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_bytes
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from toolgate import __version__
+from toolgate.catalog.tools import Catalog
+from toolgate.compiler import Built, Kit, build
+from toolgate.config.address import HostPort
+from toolgate.config.load import Loaded, load
+from toolgate.config.schema import GatewayConfig
+from toolgate.config.watch import changes
+from toolgate.control.api import Admin
+from toolgate.control.reload import Reloader
+from toolgate.ledger.digest import Digest, load_key
+from toolgate.ledger.entry import Book, new_id, timestamp
+from toolgate.ledger.writer import Writer
+from toolgate.listeners.connection import bounded
+from toolgate.listeners.edge import Edge, host_name
+from toolgate.listeners.http import App, door_name
+from toolgate.listeners.well_known import Pages
+from toolgate.model import Record
+from toolgate.pipeline import Pipeline
+from toolgate.pool import Pool
+from toolgate.protocol.seal import KeyRing
+from toolgate.routing.sessions import Sessions
+from toolgate.telemetry.metrics import Metrics
+from toolgate.upstreams.http_client import HttpClient
+
+_log = logging.getLogger("toolgate")
+
+GRACE_SECONDS = 10
+"""How long calls in flight may go on after a signal to stop."""
+
+
+async def serve(path: Path) -> None:
+    """Run the gateway of this config until SIGTERM or SIGINT. Raises `ConfigError` where it cannot start."""
+    gateway = Gateway(path, load(path))
+    try:
+        await gateway.start()
+        await gateway.run()
+    finally:
+        await gateway.aclose()
+
+
+class Gateway:
+    """One running gateway."""
+
+    def __init__(self, path: Path, loaded: Loaded[GatewayConfig]) -> None:
+        self._path = path
+        self._loaded = loaded
+        self._config = loaded.value
+        self._metrics = Metrics()
+        self._pool = Pool()
+        self._http = HttpClient(max_connections=8)
+        self._ledger = Writer(
+            Path(self._config.ledger.path),
+            durability=self._config.ledger.durability,
+            segment_bytes=self._config.ledger.segment_size,
+        )
+        self._reloader: Reloader | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._servers: list[uvicorn.Server] = []
+        self._started = False
+
+    async def start(self) -> None:
+        """Ready to serve: ledger claimed, config compiled, nothing listening yet."""
+        self._ledger.start()
+        self._started = True
+        kit = Kit(clock=time.time, http=self._http, pool=self._pool, catalog=Catalog())
+        built = await build(self._loaded, kit)
+        self._pipeline = Pipeline(built.snapshot, self._book(), self._sessions(), kit.catalog)
+        self._reloader = Reloader(self._path, self._loaded, built, self._pipeline, kit, self._note)
+        await self._note("start", self._described(built))
+
+    async def run(self) -> None:
+        """Listen until a signal says stop."""
+        config = self._config
+        edge = edge_of(config)
+        app = App(self._pipeline, edge, self._pages())
+        self._servers = [_server(app, bounded(edge), config)]
+        binds = [config.listen]
+        if config.admin is not None:
+            metrics = self._metrics if config.metrics else None
+            self._servers.append(_server(Admin(metrics), bounded(edge), None))
+            binds.append(config.admin)
+        sockets = [_bind(address) for address in binds]
+        self._tasks.append(asyncio.create_task(self._watch()))
+        self._on_signals()
+        _log.info("listening on http%s://%s/mcp", "s" if config.tls else "", config.listen)
+        await asyncio.gather(
+            *(server.serve([sock]) for server, sock in zip(self._servers, sockets, strict=True))
+        )
+
+    async def aclose(self) -> None:
+        """Stop in order: listeners are closed already; then upstreams, then the ledger, last."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._reloader is not None:
+            await self._reloader.aclose()
+        await self._pool.aclose()
+        await self._http.aclose()
+        if self._started:
+            if self._reloader is not None:
+                await self._note("stop", "")
+            await self._ledger.aclose()
+
+    def _book(self) -> Book:
+        folder = Path(self._config.ledger.path)
+        digest = None if self._config.ledger.values == "full" else Digest(load_key(folder)).of
+        return Book(self._ledger, digest, self._metrics.count)
+
+    def _sessions(self) -> Sessions:
+        keys = [key.get_secret_value() for key in self._config.sessions.keys] or [token_bytes(32)]
+        return Sessions(KeyRing(keys), self._config.sessions.lifetime, time.time)
+
+    def _pages(self) -> Pages:
+        config = self._config
+        public = config.public_url or f"http{'s' if config.tls else ''}://{config.listen}"
+        return Pages(
+            resource=public,
+            issuers=tuple(issuer.issuer for issuer in config.identity.issuers),
+            is_door=lambda path: door_name(path) in self._pipeline.snapshot.doors,
+            ready=self._ready,
+        )
+
+    def _ready(self) -> dict[str, Any]:
+        snapshot = self._pipeline.snapshot
+        failed = self._ledger.failed
+        assert self._reloader is not None
+        return {
+            "ready": failed is None,
+            "enforcing": True,
+            "ledger": "ok" if failed is None else "failed",
+            "config": snapshot.version,
+            "policy": snapshot.policy.version,
+            "config_on_disk": "in force" if self._reloader.error is None else "refused",
+        }
+
+    def _described(self, built: Built) -> str:
+        snapshot = built.snapshot
+        return f"toolgate {__version__} config {snapshot.version} policy {snapshot.policy.version}"
+
+    async def _note(self, what: str, detail: str) -> None:
+        """An act of the gateway itself, as a record."""
+        record = Record(id=new_id(), ts=timestamp(time.time()), event="gateway", method=what)
+        record.detail = detail or None
+        record.config = self._pipeline.snapshot.version
+        await self._ledger.append(record)
+
+    async def _watch(self) -> None:
+        reloader = self._reloader
+        assert reloader is not None
+        async with contextlib.aclosing(changes(lambda: reloader.loaded)) as told:
+            async for _ in told:
+                await reloader.reload()
+
+    def _on_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+
+    def _stop(self) -> None:
+        _log.info("stopping; calls in flight may finish")
+        self._pipeline.stop_listening()
+        for server in self._servers:
+            server.force_exit = server.should_exit
+            server.should_exit = True
+
+    def _reload_soon(self) -> None:
+        async def reload() -> None:
+            if self._reloader is not None:
+                await self._reloader.reload()
+
+        self._tasks.append(asyncio.create_task(reload()))
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the gateway, which has two listeners and one order to stop in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Never called: no signal is captured."""
+
+
+def _server(app: Any, protocol: type[Any], config: GatewayConfig | None) -> uvicorn.Server:
+    tls = config.tls if config is not None else None
+    return _Server(
+        uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            ssl_certfile=None if tls is None else str(tls.cert),
+            ssl_keyfile=None if tls is None else str(tls.key),
+        )
+    )
+
+
+def edge_of(config: GatewayConfig) -> Edge:
+    """The bounds of the listener."""
+    limits = config.limits
+    hosts = {config.listen.host, *config.allowed_hosts}
+    if config.listen.loopback:
+        hosts |= {"localhost", "127.0.0.1", "::1"}
+    if config.public_url is not None:
+        hosts.add(host_name(config.public_url.partition("://")[2].partition("/")[0]))
+    return Edge(
+        hosts=frozenset(host.lower() for host in hosts),
+        origins=frozenset(config.allowed_origins),
+        loopback=config.listen.loopback,
+        max_body=limits.body,
+        max_headers=limits.headers,
+        max_header_count=limits.header_count,
+        header_seconds=limits.header_seconds,
+        json_depth=limits.json_depth,
+    )
+
+
+def _bind(address: HostPort) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((address.host, address.port))
+    return sock

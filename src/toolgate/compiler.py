@@ -1,0 +1,194 @@
+"""A validated config becomes a frozen snapshot: names resolved, rules compiled, upstreams held. No call comes here.
+
+What a config names but cannot be had (a key file, a policy) is an error with its place in the file, raised
+before anything of the running gateway is touched.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from toolgate.catalog.tools import Catalog
+from toolgate.config.load import Loaded, policy_files, read
+from toolgate.config.schema import GatewayConfig
+from toolgate.config.schema_identity import ApiKey, Issuer
+from toolgate.config.schema_servers import HttpServer, StdioServer
+from toolgate.identity import api_key
+from toolgate.identity.chain import Chain
+from toolgate.identity.claims import ClaimMap
+from toolgate.identity.key_source import key_source
+from toolgate.identity.signed_token import Issuer as TrustedIssuer
+from toolgate.model import Task
+from toolgate.policy.document import Document, Source
+from toolgate.pool import Lease, Pool
+from toolgate.ports import Clock, Decide, Http, Identify, Upstream
+from toolgate.routing.table import Door
+from toolgate.snapshot import Snapshot
+from toolgate.upstreams.http_client import HttpClient
+from toolgate.wiring import IDENTITIES, POLICIES, UPSTREAMS, load
+
+
+class Kit(Struct, frozen=True, eq=False):
+    """What compiled parts are handed, since nothing comes from globals."""
+
+    clock: Clock
+    http: Http
+    """For what is not on the way of a call, such as key sets."""
+    pool: Pool
+    catalog: Catalog
+
+
+class Built(Struct, frozen=True, eq=False):
+    """A snapshot, and how to let go of what it holds."""
+
+    snapshot: Snapshot
+    release: Callable[[], Awaitable[None]]
+
+
+async def build(loaded: Loaded[GatewayConfig], kit: Kit) -> Built:
+    """Compile. Raises `ConfigError` with every problem found; nothing is held then."""
+    config = loaded.value
+    sources = read_policies(loaded)
+    policy = compile_policy(sources, config, kit.catalog, kit.clock)
+    ways = _identities(config, kit)
+    held: list[str] = []
+    upstreams: dict[str, Upstream] = {}
+    for name, server in config.servers.items():
+        if not server.disabled:
+            key = _key(name, server)
+            upstreams[name] = kit.pool.hold(key, lambda name=name, server=server: _upstream(name, server))
+            held.append(key)
+    lease = Lease()
+    snapshot = Snapshot(
+        version=version_of(loaded, sources),
+        identify=Chain(ways).identify,
+        policy=policy,
+        doors=_doors(upstreams, config.separator),
+        lease=lease,
+    )
+
+    async def release() -> None:
+        for key in held:
+            await kit.pool.release(key)
+        for way in ways:
+            if hasattr(way, "aclose"):
+                await way.aclose()
+
+    return Built(snapshot, release)
+
+
+def read_policies(loaded: Loaded[GatewayConfig]) -> list[Source]:
+    """The policy files of a config. Raises `ConfigError`."""
+    return [read_policy(file) for file in policy_files(loaded)]
+
+
+def read_policy(file: Path) -> Source:
+    """One policy file. Raises `ConfigError`."""
+    document = read(file, Document)
+    return Source(document.value, document.text, document.locate)
+
+
+def compile_policy(
+    sources: Sequence[Source], config: GatewayConfig | None, catalog: Catalog, clock: Clock
+) -> Decide:
+    """The policy of these documents. Raises `ConfigError`."""
+    environment = {} if config is None else dict(config.environment)
+    policy: Decide = load(POLICIES["cel"])(sources, environment=environment, facts=catalog.facts, clock=clock)
+    return policy
+
+
+def version_of(loaded: Loaded[GatewayConfig], sources: Sequence[Source]) -> str:
+    """Content hash of a config and its policies."""
+    digest = sha256(loaded.text)
+    for source in sources:
+        digest.update(sha256(source.text).digest())
+    return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def _doors(upstreams: dict[str, Upstream], separator: str) -> dict[str, Door]:
+    doors = {name: Door(name, {name: upstream}, separator) for name, upstream in upstreams.items()}
+    return {"": Door("", upstreams, separator), **doors}
+
+
+def _identities(config: GatewayConfig, kit: Kit) -> list[Identify]:
+    identity = config.identity
+    ways: list[Identify] = []
+    if identity.api_keys:
+        ways.append(load(IDENTITIES["api_keys"])([_key_of(key) for key in identity.api_keys], kit.clock))
+    if identity.issuers:
+        ways.append(load(IDENTITIES["issuers"])([_trusted(one, kit) for one in identity.issuers], kit.clock))
+    if identity.anonymous == "loopback":
+        ways.append(load(IDENTITIES["anonymous"])())
+    return ways
+
+
+def _key_of(key: ApiKey) -> api_key.ApiKey:
+    task = None if key.task is None else Task(key.task.id, key.task.name, dict(key.task.attributes))
+    return api_key.ApiKey(
+        id=key.id,
+        hash=key.hash,
+        agent=key.agent,
+        user=key.user,
+        tenant=key.tenant,
+        roles=key.roles,
+        scopes=key.scopes,
+        tags=key.tags,
+        task=task,
+        expires=None if key.expires is None else key.expires.timestamp(),
+    )
+
+
+def _trusted(issuer: Issuer, kit: Kit) -> TrustedIssuer:
+    claims = {field: tuple(getattr(issuer.claims, field)) for field in ClaimMap.__struct_fields__}
+    return TrustedIssuer(
+        issuer=issuer.issuer,
+        audiences=tuple(issuer.audience),
+        keys=key_source(issuer.issuer, issuer.jwks, kit.http, kit.clock),
+        algorithms=tuple(issuer.algorithms),
+        claims=ClaimMap(**claims),
+        leeway=int(issuer.leeway),
+    )
+
+
+def _key(name: str, server: HttpServer | StdioServer) -> str:
+    """All that matters for how a server is reached; secrets go into the hash, never into a log."""
+    return sha256(repr((name, _plain(server))).encode()).hexdigest()
+
+
+def _plain(section: Any) -> dict[str, Any]:
+    plain = {field: getattr(section, field) for field in type(section).model_fields if field != "description"}
+    for field in ("headers", "env"):
+        if field in plain:
+            plain[field] = {key: value.get_secret_value() for key, value in plain[field].items()}
+    return plain
+
+
+def _upstream(name: str, server: HttpServer | StdioServer) -> Upstream:
+    settings = _plain(server)
+    upstream: Upstream
+    if isinstance(server, HttpServer):
+        upstream = load(UPSTREAMS["http"])(
+            name,
+            server.url,
+            HttpClient(max_connections=server.max_connections),
+            headers=tuple(
+                (key.lower().encode(), value.encode()) for key, value in settings["headers"].items()
+            ),
+            seconds=server.timeout,
+            revision=None if server.revision == "auto" else server.revision,
+        )
+    else:
+        upstream = load(UPSTREAMS["stdio"])(
+            name,
+            server.command,
+            server.args,
+            settings["env"],
+            str(server.cwd),
+            call_seconds=server.timeout,
+            max_children=server.max_children,
+            idle_seconds=server.idle,
+        )
+    return upstream

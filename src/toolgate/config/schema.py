@@ -1,0 +1,156 @@
+"""Every key a user may write, with its default. Knows nothing of files, and not what the keys do."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
+
+from toolgate.config.address import HostName, HostPort, ListenAddress, Origin, PublicUrl
+from toolgate.config.schema_identity import Identity
+from toolgate.config.schema_servers import Server
+from toolgate.config.section import Section, raise_faults, written, wrong
+from toolgate.config.units import Bytes, Seconds
+from toolgate.config.values import AnyPath, Count, ExistingFile, Flag, SealKey, ServerName, Text
+
+Scalar = str | int | float | bool
+
+
+def _scalar(value: object) -> Scalar:
+    if not isinstance(value, str | int | float | bool):
+        raise wrong("expected text, a number, true or false.")
+    return value
+
+
+def _some_server(servers: Mapping[str, Server]) -> Mapping[str, Server]:
+    if not servers:
+        remedy = 'Add one, for example: servers: {bank: {url: "http://localhost:9000/mcp"}}.'
+        raise wrong("there is no server to stand in front of.", remedy)
+    return servers
+
+
+class Tls(Section):
+    """The certificate that `listen` shows."""
+
+    cert: ExistingFile
+    """PEM file of the certificate and its chain."""
+    key: ExistingFile
+    """PEM file of its private key."""
+
+
+class Limits(Section):
+    """What a client may send. Whatever is larger is refused before it is understood."""
+
+    body: Bytes = written("4MiB", ge=1024)
+    """Bytes of one message."""
+    headers: Bytes = written("32KiB", ge=1024, le=1024**2)
+    """Bytes of all headers of a request."""
+    header_count: Annotated[Count, Field(ge=10, le=1000)] = 100
+    """Headers of a request."""
+    header_seconds: Seconds = written("10s", gt=0)
+    """How long a client may take to send its headers."""
+    json_depth: Annotated[Count, Field(ge=8, le=512)] = 128
+    """Levels of objects and lists inside one message."""
+
+
+class Sessions(Section):
+    """Sessions of clients that speak revisions up to 2025-11-25."""
+
+    lifetime: Seconds = written("24h", gt=0)
+    """How long a session lives at most."""
+    keys: tuple[SealKey, ...] = ()
+    """Secrets of 32 bytes, as base64 or hex: the first seals session ids, all open them. Left out: a fresh
+    key at every start, so that sessions end with the process."""
+
+
+class Ledger(Section):
+    """The record of every call."""
+
+    path: AnyPath = written("./ledger")
+    """The folder the record is written to; made if it is not there."""
+    durability: Literal["os", "disk"] = "os"
+    """What is certain before a call is answered. `os`: the record outlives the gateway, also killed; `disk`:
+    it outlives the machine."""
+    values: Literal["digest", "full"] = "digest"
+    """What of a call's arguments is kept: their digest, or the arguments."""
+    segment_size: Bytes = written("64MiB", ge=64 * 1024)
+    """Size at which a file of the record is closed and the next one begun."""
+    on_failure: Literal["deny"] = "deny"
+    """What happens to calls that cannot be recorded: they are not answered."""
+
+
+class Log(Section):
+    """What the gateway says about itself, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important messages to show."""
+    format: Literal["text", "json"] = "text"
+    """For people, or one JSON object per line."""
+
+
+class GatewayConfig(Section):
+    """One file runs everything. Every key has a default that is safe, except those only you can know."""
+
+    listen: ListenAddress = written("127.0.0.1:8080")
+    """Where clients connect."""
+    admin: ListenAddress | None = written("127.0.0.1:9080")
+    """Where metrics, the admin API and the console are; `null` switches all of them off."""
+    public_url: PublicUrl | None = None
+    """How clients see the gateway; the OAuth resource identifier starts with it."""
+    allowed_hosts: tuple[HostName, ...] = ()
+    """Host names accepted besides those of `listen` and `public_url`."""
+    allowed_origins: tuple[Origin, ...] = ()
+    """Web pages that may call from a browser, as origins."""
+    separator: Annotated[str, Field(pattern=r"^[_.][_.-]{0,3}$")] = "__"
+    """Stands between server and tool where all servers appear as one: `bank__read_accounts`."""
+    tls: Tls | None = None
+    """Certificate of `listen`; left out, it speaks plain HTTP."""
+    limits: Limits = written({})
+    """What a client may send."""
+    sessions: Sessions = written({})
+    """Sessions of older clients."""
+    servers: Annotated[Mapping[ServerName, Server], AfterValidator(_some_server)] = written({})
+    """The MCP servers behind the gateway, by name."""
+    identity: Identity = written({})
+    """Who may call."""
+    policies: tuple[Text, ...] = ()
+    """Policy files; the file's name may hold wildcards. Without any, every call is refused."""
+    environment: Mapping[str, Annotated[Any, PlainValidator(_scalar, json_schema_input_type=Scalar)]] = Field(
+        {}
+    )
+    """What conditions see as `environment`."""
+    ledger: Ledger = written({})
+    """The record of every call."""
+    metrics: Flag = True
+    """Whether `/metrics` is served on `admin`."""
+    log: Log = written({})
+    """What the gateway says about itself."""
+
+    # Not `mode="after"` on the whole: a fault elsewhere in the file must not hide these.
+    @field_validator("admin")
+    @classmethod
+    def _apart_from_listen(cls, admin: HostPort | None, info: ValidationInfo) -> HostPort | None:
+        if admin is not None and admin.port and admin == info.data.get("listen"):
+            raise wrong(
+                "the same address as 'listen'.", "Give it a port of its own, or switch it off with null."
+            )
+        return admin
+
+    @field_validator("identity")
+    @classmethod
+    def _anonymous_on_this_machine(cls, identity: Identity, info: ValidationInfo) -> Identity:
+        listen: HostPort | None = info.data.get("listen")
+        if identity.anonymous == "loopback" and listen is not None and not listen.loopback:
+            text = f"'loopback' needs a 'listen' that only this machine reaches, not {listen}."
+            remedy = "Listen on 127.0.0.1, or identify callers with 'issuers:' or 'api_keys:'."
+            raise_faults("Identity", [(("anonymous",), wrong(text, remedy))])
+        return identity
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the config file, for editors."""
+    schema = GatewayConfig.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": "Toolgate configuration",
+    }

@@ -1,0 +1,116 @@
+"""The keys of `servers:`. Knows how a server is reached, not what it offers."""
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
+
+from toolgate.config.address import HttpUrl
+from toolgate.config.section import Section, written, wrong
+from toolgate.config.units import Seconds
+from toolgate.config.values import (
+    Argument,
+    Command,
+    Count,
+    ExistingFolder,
+    Flag,
+    HeaderName,
+    HeaderValue,
+    Text,
+    VariableName,
+    VariableValue,
+)
+
+_HTTP_TYPES = ("http", "streamable-http", "sse")
+# Tags are seen in the paths of errors; no key is written like these, so they can be told apart there.
+_HTTP, _STDIO = "<http>", "<stdio>"
+
+
+def _not_sse(value: object) -> object:
+    if value == "sse":
+        raise wrong(
+            "the HTTP+SSE transport of revision 2024-11-05 is not supported yet.",
+            "Use the server's streamable HTTP URL with 'type: http'.",
+        )
+    return value
+
+
+class _Common(Section):
+    description: Text | None = None
+    """What the server is for, in the words of whoever runs the gateway."""
+    timeout: Seconds = written("60s", gt=0)
+    """How long a call may stay without a word from the server."""
+    disabled: Flag = False
+    """True: the server is checked with the rest of the file, and otherwise as if it were not there."""
+    revision: Literal["auto", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"] = "auto"
+    """The MCP revision the server is spoken to in; `auto` finds it out at the first call."""
+
+
+class HttpServer(_Common):
+    """A server reached over streamable HTTP."""
+
+    url: HttpUrl = Field(repr=False)
+    """The MCP endpoint."""
+    type: Annotated[Literal["http", "streamable-http"], BeforeValidator(_not_sse)] = "http"
+    """The transport; both words mean streamable HTTP."""
+    headers: Mapping[HeaderName, HeaderValue] = written({})
+    """Headers sent with every request to this server, such as its API key."""
+    max_connections: Count = 100
+    """Connections to this server at the same time; further calls wait."""
+
+    @field_validator("headers")
+    @classmethod
+    def _once_each(cls, headers: Mapping[str, object]) -> Mapping[str, object]:
+        twice = [name for name, count in Counter(name.lower() for name in headers).items() if count > 1]
+        if twice:
+            raise wrong(f"the header {twice[0]} stands twice; case makes no difference.")
+        return headers
+
+
+class StdioServer(_Common):
+    """A server that runs as a child process and speaks over its standard input and output."""
+
+    command: Command = Field(repr=False)
+    """The program: a name found in PATH, or a path seen from the config's folder."""
+    type: Literal["stdio"] = "stdio"
+    """The transport."""
+    args: tuple[Argument, ...] = Field((), repr=False)
+    """Arguments of the program. Other users of the machine can read them: secrets belong into `env`."""
+    env: Mapping[VariableName, VariableValue] = written({})
+    """Variables of its environment."""
+    cwd: ExistingFolder = written(".")
+    """The folder it starts in; left out, the config's folder."""
+    max_children: Count = 16
+    """Processes of this server at the same time; further callers wait."""
+    idle: Seconds = written("5m", gt=0)
+    """How long a process without calls is kept."""
+
+
+def _form(value: object) -> str | None:
+    """Which of the two forms is meant; None where it cannot be told, or both are."""
+    if isinstance(value, HttpServer):
+        return _HTTP
+    if isinstance(value, StdioServer):
+        return _STDIO
+    if not isinstance(value, dict) or ("url" in value and "command" in value):
+        return None
+    if "url" in value or value.get("type") in _HTTP_TYPES:
+        return _HTTP
+    if "command" in value or value.get("type") == "stdio":
+        return _STDIO
+    if difflib.get_close_matches("url", value, n=1):
+        return _HTTP
+    return _STDIO if difflib.get_close_matches("command", value, n=1) else None
+
+
+Server = Annotated[
+    Annotated[HttpServer, Tag(_HTTP)] | Annotated[StdioServer, Tag(_STDIO)],
+    Discriminator(
+        _form,
+        custom_error_type="wrong",
+        custom_error_message="a server has either 'url' or 'command'.",
+        custom_error_context={"remedy": 'For example: {url: "http://localhost:9000/mcp"}.'},
+    ),
+]

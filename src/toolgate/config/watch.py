@@ -1,0 +1,112 @@
+"""Which of the files behind a config changed. Knows where to look and when, not what a change means."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from watchfiles import awatch
+
+from toolgate.config.globs import expand, folder_of
+from toolgate.config.load import Loaded
+from toolgate.config.schema import GatewayConfig
+
+SETTLE_MS = 100
+"""Quiet time after a change before it is told: an editor or a volume writes several files."""
+DEBOUNCE_MS = 1_000
+"""Longest time that a busy folder can hold back a change."""
+LOOK_MS = 5_000
+"""How often the files are looked at without a sign: network disks send none, nor do folders made anew."""
+
+Stamps = Mapping[str, Any]
+
+
+class Watched(Struct, frozen=True):
+    """The files and patterns of one config."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    patterns: tuple[str, ...]
+
+
+def watched(loaded: Loaded[GatewayConfig]) -> Watched:
+    """Every file the running gateway was made from: config, secrets, certificate, key sets, policies."""
+    config = loaded.value
+    named = [config.tls.cert, config.tls.key] if config.tls else []
+    named += [
+        Path(issuer.jwks) for issuer in config.identity.issuers if issuer.jwks and "://" not in issuer.jwks
+    ]
+    return Watched(loaded.folder, (*loaded.files, *named), config.policies)
+
+
+def stamps(these: Watched) -> Stamps:
+    """What tells a changed file from an unchanged one, by file; for a pattern, the files it stands for."""
+    found: dict[str, Any] = {str(file): _stamp(file) for file in these.files}
+    for pattern in these.patterns:
+        files = _expand(pattern, these.folder)
+        found[pattern] = files
+        found.update((str(file), _stamp(file)) for file in files)
+    return found
+
+
+def folders(these: Watched) -> tuple[Path, ...]:
+    """Where changes of these files show. Both sides of a symbolic link: either may be replaced."""
+    files = [*these.files, *(file for pattern in these.patterns for file in _expand(pattern, these.folder))]
+    found = {file.parent for file in files} | {file.resolve().parent for file in files}
+    found |= {folder_of(pattern, these.folder) for pattern in these.patterns}
+    return tuple(sorted(folder for folder in found if folder.is_dir()))
+
+
+async def changes(
+    current: Callable[[], Loaded[GatewayConfig]], *, stop: asyncio.Event | None = None
+) -> AsyncIterator[tuple[str, ...]]:
+    """Names what changed, each time something did, until `stop` is set or the iterator is closed.
+
+    `current` gives the config in force, asked again after every change: a reload may name other files.
+    A change made while the last one is being worked on is not lost.
+    """
+    stop = stop or asyncio.Event()
+    these = watched(current())
+    known = stamps(these)
+    while not stop.is_set():
+        places = folders(these)
+        # Folders, as a file that is replaced takes its watch along; flat, as the ledger may lie below.
+        signs = awatch(
+            *places,
+            watch_filter=None,
+            recursive=False,
+            step=SETTLE_MS,
+            debounce=DEBOUNCE_MS,
+            rust_timeout=LOOK_MS,
+            yield_on_timeout=True,
+            stop_event=stop,
+        )
+        async with aclosing(signs):
+            async for _ in signs:
+                now = stamps(these)
+                changed = tuple(name for name, stamp in now.items() if known.get(name) != stamp)
+                if changed:
+                    yield changed
+                    these = watched(current())
+                    # What is already known keeps the stamp from before the reload read it.
+                    known = {**stamps(these), **now}
+                if folders(these) != places:
+                    break
+
+
+def _expand(pattern: str, folder: Path) -> tuple[Path, ...]:
+    try:
+        return expand(pattern, folder)
+    except ValueError:
+        return ()
+
+
+def _stamp(file: Path) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size

@@ -1,0 +1,118 @@
+"""From the upstream's answer to the client's, closing the record on the way. No routing, no policy.
+
+An answer in one message closes the record before it leaves. An answer in several writes a `begin` line
+before its first message and an `end` line before its last.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+from toolgate.errors import Refusal
+from toolgate.ledger.entry import Entry
+from toolgate.model import Call, Outcome, Principal, Reply, Session
+from toolgate.protocol import bridge, refused
+from toolgate.protocol.bridge import Incoming, Return, Sort
+from toolgate.routing.table import Door
+
+BACKLOG = 256
+"""Messages of a server that wait for a client that reads slowly; older ones make room (E38)."""
+
+_FINAL = frozenset({Sort.RESULT, Sort.ERROR})
+
+
+async def follow(reply: Reply, back: Return, call: Call, entry: Entry) -> Reply:
+    """The reply in the client's words. A stream of several messages takes over closing `entry`."""
+    if reply.stream is None:
+        assert reply.message is not None
+        answer = back.read(reply.message)
+        if answer.sort not in _FINAL:
+            raise bridge.lie("the one message is no response")
+        await _close(entry, answer)
+        return Reply(message=answer.message, status=reply.status)
+    messages = _read(reply.stream, back)
+    first = await anext(messages)
+    if first.sort in _FINAL:
+        await messages.aclose()
+        await _close(entry, first)
+        return Reply(message=first.message)
+    await entry.begin()
+    entry.handed_over = True
+    return Reply(stream=_rest(first, messages, call, entry))
+
+
+async def _read(stream: AsyncGenerator[bytes, None], back: Return) -> AsyncGenerator[Incoming, None]:
+    try:
+        async for message in stream:
+            with contextlib.suppress(bridge.Unasked):
+                yield back.read(message)
+        raise bridge.lie("the stream ended before the answer")
+    finally:
+        await stream.aclose()
+
+
+async def _rest(
+    first: Incoming, messages: AsyncGenerator[Incoming, None], call: Call, entry: Entry
+) -> AsyncGenerator[bytes, None]:
+    try:
+        yield first.message
+        async for incoming in messages:
+            if incoming.sort in _FINAL:
+                await _close(entry, incoming)
+                yield incoming.message
+                return
+            yield incoming.message
+    except GeneratorExit as gone:
+        await entry.failed(gone)
+        raise
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the entry sorts them
+        failure = await _failure(entry, error)
+        # The stream has begun under 200, so the error goes into it.
+        yield refused.write(failure, id=call.id, method=call.method, revision=call.revision)[1]
+    finally:
+        await messages.aclose()
+
+
+async def _failure(entry: Entry, error: BaseException) -> Refusal:
+    try:
+        await entry.failed(error)
+    except Refusal as bug:
+        return bug
+    if isinstance(error, Refusal):
+        return error
+    raise error
+
+
+async def _close(entry: Entry, answer: Incoming) -> None:
+    size = len(answer.message)
+    if answer.sort is Sort.ERROR:
+        await entry.close(Outcome.ERROR, code=answer.code, size=size)
+    else:
+        await entry.close(Outcome.TOOL_ERROR if answer.tool_error else Outcome.OK, size=size)
+
+
+async def relay(
+    door: Door, session: Session, principal: Principal, entry: Entry
+) -> AsyncGenerator[bytes, None]:
+    """What the servers of a session say outside of calls, as it comes, until the client goes."""
+    queue: asyncio.Queue[bytes] = asyncio.Queue(BACKLOG)
+
+    async def pull(name: str) -> None:
+        with contextlib.suppress(Refusal):
+            async for message in door.servers[name].listen(session, principal):
+                shown = bridge.unrelated(message, name, shared=door.shared)
+                if shown is not None:
+                    if queue.full():
+                        queue.get_nowait()
+                    queue.put_nowait(shown)
+
+    pulls = [asyncio.create_task(pull(name)) for name in door.servers]
+    try:
+        while True:
+            yield await queue.get()
+    finally:
+        for task in pulls:
+            task.cancel()
+        await asyncio.gather(*pulls, return_exceptions=True)
+        # The end of such a stream is always the client's or ours: there is nothing left to answer.
+        entry.close(Outcome.OK)

@@ -1,0 +1,45 @@
+"""The records a ledger writes about itself. Knows nothing of files."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+
+from toolgate.ledger.recover import Torn
+from toolgate.model import Record
+
+TORN = "ledger/torn"
+OUTAGE = "ledger/outage"
+
+
+class Outage(Struct):
+    """A time in which nothing could be recorded, and therefore nothing was answered."""
+
+    since: float
+    """Unix seconds."""
+    reason: str
+    refused: int = 0
+    """Records that were turned away."""
+
+
+def torn_aside(torn: Torn, now: float) -> Record:
+    """Says that a crash left half a line, and where it is kept."""
+    detail = f"A write was cut off by a crash: its {torn.bytes} bytes were moved to {torn.name}."
+    return _act(TORN, now, detail, torn)
+
+
+def outage_over(outage: Outage, now: float) -> Record:
+    """Says that records are written again, and what was lost meanwhile."""
+    detail = f"Records could not be written since {stamp(outage.since)} ({outage.reason})."
+    return _act(OUTAGE, now, f"{detail} {outage.refused} were turned away.", outage)
+
+
+def stamp(now: float) -> str:
+    """Unix seconds as the ledger writes them: UTC, RFC 3339, microseconds."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _act(method: str, now: float, detail: str, facts: Torn | Outage) -> Record:
+    arguments = msgspec.to_builtins(facts)
+    return Record(str(uuid4()), stamp(now), "gateway", method, detail=detail, arguments=arguments)

@@ -1,0 +1,69 @@
+"""The keyed digest of arguments: the same arguments can be recognised, and without the key not guessed.
+
+Canonical means JSON with sorted keys as msgspec writes it. It is not RFC 8785 (numbers are not normalised).
+"""
+
+import hmac
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from toolgate.errors import ConfigError, Problem
+from toolgate.ledger.folder import settle
+from toolgate.ledger.segments import KEY
+
+_KEY = re.compile(rb"[0-9a-f]{64}\n?")
+
+
+class Digest:
+    """Digests under one key. Without it, arguments of few possible values cannot be found by trying."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._encode = msgspec.json.Encoder(order="deterministic").encode
+
+    def of(self, arguments: Any) -> str:
+        """`hmac-sha256:` and 64 hex digits. Raises `ValueError` for what is no JSON."""
+        try:
+            data = self._encode(arguments)
+        except (TypeError, RecursionError, msgspec.MsgspecError) as problem:
+            raise ValueError(f"the arguments are no JSON: {problem}") from problem
+        return "hmac-sha256:" + hmac.digest(self._key, data, "sha256").hex()
+
+
+def load_key(folder: Path) -> bytes:
+    """The key kept in the ledger's folder; made (0600) where there is none. The folder must be claimed.
+
+    Raises `ConfigError` where the file is no key or cannot be read: a new one would compare with nothing.
+    """
+    path = folder / KEY
+    try:
+        if not path.exists():
+            _make_key(path)
+        text = path.read_bytes()
+    except OSError as problem:
+        raise _unusable(path, f"The key cannot be read or made: {problem.strerror}.") from problem
+    if _KEY.fullmatch(text) is None:
+        raise _unusable(path, "This is no key: 64 hex digits are expected.")
+    return bytes.fromhex(text.decode())
+
+
+def _make_key(path: Path) -> None:
+    """Under another name first: a crash must not leave half a key."""
+    draft = path.with_name(f".{path.name}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    settle(path.parent)
+
+
+def _unusable(path: Path, text: str) -> ConfigError:
+    remedy = "Restore it from a backup; without it, new digests cannot be compared with old ones."
+    return ConfigError([Problem(text, file=str(path), key="ledger.path", remedy=remedy)])

@@ -1,0 +1,209 @@
+"""The record of one call while the call lasts: opened first, closed on every way out. Decides nothing.
+
+One line in the ledger for a call that is answered in one piece. Where events must be released before the
+end, a `begin` line is written first, so that nothing is ever answered unrecorded, and an `end` line after.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Protocol
+
+from toolgate.errors import INTERNAL_ERROR, Refusal
+from toolgate.model import Call, Decision, Outcome, Principal, Record, Session, Target
+from toolgate.ports import Ledger
+
+_log = logging.getLogger("toolgate.incident")
+
+Count = Callable[[Record], None]
+"""Called with each finished record: metrics are readers of the record."""
+
+Digest = Callable[[Any], str]
+
+
+class Lease(Protocol):
+    """Counts who still needs a world."""
+
+    def take(self) -> None:
+        """One more."""
+        ...
+
+    def give_back(self) -> None:
+        """One less."""
+        ...
+
+
+class World(Protocol):
+    """What an entry needs to know of the snapshot its call sees."""
+
+    @property
+    def version(self) -> str:
+        """Its content hash."""
+        ...
+
+    @property
+    def lease(self) -> Lease:
+        """Held until the record is closed, so that what the call uses is not stopped under it."""
+        ...
+
+
+class Book:
+    """Opens entries."""
+
+    def __init__(self, ledger: Ledger, digest: Digest | None, count: Count) -> None:
+        """With `digest`, arguments are recorded as a keyed digest; without, as they are."""
+        self.ledger = ledger
+        self._digest = digest
+        self._count = count
+
+    def open(self, call: Call, world: "World") -> "Entry":
+        """The entry of a call that just came in and will see `world` until it ends."""
+        record = Record(
+            id=new_id(),
+            ts=timestamp(time.time()),
+            method=call.method,
+            revision=call.revision,
+            door=call.door,
+            client_ip=call.client_ip,
+            request_bytes=len(call.body),
+            config=world.version,
+        )
+        entry = Entry(record, self)
+        world.lease.take()
+        entry.then(world.lease.give_back)
+        return entry
+
+    def describe_arguments(self, record: Record, arguments: Any) -> None:
+        """Put the arguments into the record, as the config wants them."""
+        if self._digest is None:
+            record.arguments = arguments
+        else:
+            record.arguments_digest = self._digest(arguments)
+
+    def write(self, record: Record) -> Awaitable[None]:
+        """Count and append."""
+        self._count(record)
+        return self.ledger.append(record)
+
+
+class Entry:
+    """One call's record. Use as an async context manager: an exception that leaves it closes it."""
+
+    def __init__(self, record: Record, book: Book) -> None:
+        self.record = record
+        self._book = book
+        self._started = time.perf_counter()
+        self._upstream_started = 0.0
+        self._begun = False
+        self._closed = False
+        self._after: list[Callable[[], object]] = []
+        self.handed_over = False
+        """True once a stream has taken over closing it."""
+
+    def then(self, act: Callable[[], object]) -> None:
+        """Do this when the record is closed."""
+        self._after.append(act)
+
+    def identified(self, principal: Principal, session: Session | None) -> None:
+        """Who calls."""
+        record = self.record
+        record.auth = principal.method
+        record.principal = principal.id
+        record.agent = principal.agent
+        record.user = principal.user
+        record.tenant = principal.tenant
+        record.task = principal.task.id if principal.task is not None else None
+        record.session = session.id if session is not None else None
+
+    def aimed(self, target: Target) -> None:
+        """What at."""
+        self.record.kind = target.kind.value
+        self.record.server = target.server
+        self.record.target = target.name or None
+
+    def decided(self, decision: Decision, arguments: Any) -> None:
+        """What policy said, and of which arguments."""
+        record = self.record
+        record.decision = decision.effect.value
+        record.rule = decision.rule
+        record.reason = decision.reason
+        record.policy = decision.policy
+        record.condition_errors = decision.errors
+        if arguments is not None:
+            self._book.describe_arguments(record, arguments)
+
+    def sent(self) -> None:
+        """The upstream's time starts."""
+        self._upstream_started = time.perf_counter()
+
+    async def begin(self) -> None:
+        """Write the first of two lines: what follows is released before its end is known."""
+        self._begun = True
+        record = _copy(self.record)
+        record.event = "begin"
+        await self._book.ledger.append(record)
+
+    def close(
+        self, outcome: Outcome, *, code: int | None = None, detail: str | None = None, size: int = 0
+    ) -> Awaitable[None]:
+        """Write the record. The returned awaitable need not be awaited where nobody waits for an answer."""
+        self._closed = True
+        record = self.record
+        now = time.perf_counter()
+        record.event = "end" if self._begun else "call"
+        record.outcome = outcome.value
+        record.code = code
+        if detail is not None:
+            record.detail = detail
+        if self._upstream_started:
+            record.upstream_us = int((now - self._upstream_started) * 1e6)
+        record.total_us = int((now - self._started) * 1e6)
+        record.response_bytes = size
+        for act in self._after:
+            act()
+        return self._book.write(record)
+
+    async def __aenter__(self) -> "Entry":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or self._closed or self.handed_over:
+            return
+        await self.failed(error)
+
+    async def failed(self, error: BaseException) -> None:
+        """Close for an error that ends the call. A bug gets an incident id and becomes a `Refusal` with it."""
+        if isinstance(error, Refusal):
+            await self.close(Outcome.REFUSED, code=error.code, detail=error.reason)
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+            # Nobody waits any more; the record is in the writer's hands already.
+            self.close(Outcome.CANCELLED if not self._begun else Outcome.CUT)
+        else:
+            self.record.incident = self.record.id
+            _log.error("incident %s", self.record.id, exc_info=error)
+            await self.close(Outcome.BUG, code=INTERNAL_ERROR, detail=repr(error))
+            text = f"Internal error. Incident {self.record.id}."
+            raise Refusal("bug", "internal_error", text, code=INTERNAL_ERROR, status=200) from error
+
+
+def _copy(record: Record) -> Record:
+    return Record(**{field: getattr(record, field) for field in Record.__struct_fields__})
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562): sorts by time. Not a secret."""
+    number = (int(time.time() * 1000) << 80) | (7 << 76) | (random.getrandbits(12) << 64)
+    number |= (2 << 62) | random.getrandbits(62)
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC, with microseconds."""
+    whole = int(seconds)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((seconds - whole) * 1e6):06d}Z"

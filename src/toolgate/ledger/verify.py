@@ -1,0 +1,143 @@
+"""Checks a ledger with nothing but its files: every line, their order, and what was moved aside. Changes nothing.
+
+A change, removal, addition, doubling or move of anything inside the ledger is found. What a chain cannot show
+is a cut at its end: lines or whole segments missing behind the last one. `Report.head` is there to be noted
+elsewhere; given back as `head`, it proves that everything up to it is still there. Likewise, who can write all
+files can make a new chain from the start: only a head that was noted tells it from the old one.
+
+The ledger may be a copy, or that of a running gateway.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from msgspec import Raw, Struct
+
+from toolgate.ledger.acts import TORN
+from toolgate.ledger.chain import MAX_LINE, ORIGIN, Broken, Head, check, parse, record_of
+from toolgate.ledger.folder import claimed
+from toolgate.ledger.recover import Torn, read_torn
+from toolgate.ledger.report import Report
+from toolgate.ledger.segments import Segment, forward, segment_name, segments, strangers, torn_files
+
+_STEP = 1000
+
+
+def verify(path: Path, head: Head | None = None, progress: Callable[[int], None] | None = None) -> Report:
+    """Check the ledger in the folder `path`, and that it still holds `head`.
+
+    `progress` is told how many records are done, every thousand. Raises `OSError` where a file cannot be read.
+    """
+    return _Check(path, head, progress).run()
+
+
+class _Brief(Struct):
+    """What of a record the check looks at."""
+
+    id: str
+    ts: str
+    event: str = "call"
+    method: str = ""
+    arguments: Raw = Raw(b"null")
+
+
+class _Check:
+    """One pass over a ledger. Holds one line at a time, and the ids of unfinished calls."""
+
+    def __init__(self, folder: Path, noted: Head | None, progress: Callable[[int], None] | None) -> None:
+        self._folder = folder
+        self._noted = noted
+        self._progress = progress
+        self._report = Report()
+        self._head: Head | None = ORIGIN
+        self._unfinished: set[str] = set()
+        self._torn: dict[str, Torn] = {}
+        self._decode = msgspec.json.Decoder(_Brief).decode
+
+    def run(self) -> Report:
+        known = segments(self._folder)
+        if not known:
+            self._report.find("segment", "There is no segment of a ledger in this folder.")
+        for segment in known:
+            self._check_segment(segment, last=segment is known[-1])
+        self._check_torn_files()
+        for name in strangers(self._folder):
+            self._report.find("stranger", "This is no part of a ledger: renamed, or put here.", name)
+        if self._noted and self._noted.seq:
+            self._report.find("head", f"Record {self._noted.seq}, which was noted, is not in the ledger.")
+        self._report.segments = len(known)
+        self._report.unfinished = len(self._unfinished)
+        return self._report
+
+    def _check_segment(self, segment: Segment, *, last: bool) -> None:
+        name = segment.path.name
+        if self._head and segment.first != self._head.seq + 1:
+            due = segment_name(self._head.seq + 1)
+            self._report.find("segment", f"{due} is due here: it is missing, or was renamed to this.", name)
+        for number, line in enumerate(forward(segment.path), 1):
+            if line.endswith(b"\n") or len(line) == MAX_LINE:
+                self._check_line(name, number, line)
+            elif last and claimed(self._folder):
+                self._report.being_written = True
+            else:
+                what = "The last line is torn: a crash cut its write off, or its end was removed."
+                self._report.find("torn_tail", what, name, number)
+
+    def _check_line(self, name: str, number: int, line: bytes) -> None:
+        try:
+            self._head = check(self._head or _claimed_before(line), line)
+        except Broken as problem:
+            self._report.find("line", str(problem), name, number)
+            # Go on from what the line claims, so that one damaged line is one finding. Where it claims
+            # nothing, the next line is believed in what it follows.
+            claim = parse(line)
+            self._head = claim.head if claim else None
+        if self._head:
+            self._report.head = self._head
+            self._compare_noted(self._head, name, number)
+            self._read_record(name, number, line)
+
+    def _compare_noted(self, head: Head, name: str, number: int) -> None:
+        if self._noted is None or head.seq != self._noted.seq:
+            return
+        if head != self._noted:
+            self._report.find("head", f"Record {head.seq} is another than the one noted.", name, number)
+        self._noted = None
+
+    def _read_record(self, name: str, number: int, line: bytes) -> None:
+        report = self._report
+        try:
+            record = self._decode(record_of(line))
+            if record.method == TORN and record.event == "gateway":
+                torn = msgspec.json.decode(record.arguments, type=Torn)
+                self._torn[torn.name] = torn
+        except msgspec.MsgspecError as problem:
+            report.find("line", f"What this line holds is no record: {problem}.", name, number)
+            return
+        if record.event == "begin":
+            self._unfinished.add(record.id)
+        elif record.event == "end":
+            self._unfinished.discard(record.id)
+        report.first_ts = report.first_ts or record.ts
+        report.last_ts = record.ts
+        report.records += 1
+        if self._progress and report.records % _STEP == 0:
+            self._progress(report.records)
+
+    def _check_torn_files(self) -> None:
+        for file in torn_files(self._folder):
+            told = self._torn.pop(file.path.name, None)
+            if told is None:
+                self._report.find("torn_file", "No record tells of this torn line.", file.path.name)
+            elif told != read_torn(file.path):
+                self._report.find(
+                    "torn_file", "This torn line was changed after it was kept.", file.path.name
+                )
+        for name in self._torn:
+            self._report.find("torn_file", "A record tells of this torn line, but it is not here.", name)
+
+
+def _claimed_before(line: bytes) -> Head:
+    claim = parse(line)
+    return claim.after if claim else ORIGIN

@@ -1,0 +1,292 @@
+"""The straight way through. Each function is one kind of conversation; read top to bottom.
+
+The record is opened first and closed last, so refusals, crashes and cut streams are in it. Lists and calls
+ask the same policy. Nothing is answered before the ledger holds it.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+
+from toolgate import fanout, opening
+from toolgate.catalog.tools import Catalog
+from toolgate.errors import INVALID_PARAMS, INVALID_REQUEST, Refusal
+from toolgate.follow import follow, relay
+from toolgate.ledger.entry import Book, Entry
+from toolgate.model import Call, Decision, Effect, Outcome, Principal, Reply, Session, Target
+from toolgate.ports import Outbound, Upstream
+from toolgate.protocol import bridge, jsonrpc, legacy, merge, versions
+from toolgate.protocol.methods import METHODS, Way
+from toolgate.routing import table
+from toolgate.routing.sessions import Sessions
+from toolgate.snapshot import Snapshot
+
+_LISTEN = b"listen"
+"""Stands for the GET stream among the ids in flight; no JSON text of an id is like it."""
+
+
+class Pipeline:
+    """Carries calls. `snapshot` is swapped whole by a reload; a call sees one from start to end."""
+
+    def __init__(self, snapshot: Snapshot, book: Book, sessions: Sessions, catalog: Catalog) -> None:
+        self.snapshot = snapshot
+        self._book = book
+        self._sessions = sessions
+        self._catalog = catalog
+        self._numbers = itertools.count(1)
+        self._flights: dict[tuple[str, bytes], tuple[Call, asyncio.Task[object]]] = {}
+        self._listening: set[str] = set()
+        self._ways = {
+            Way.UNARY: self.unary,
+            Way.LISTING: self.listing,
+            Way.OPENING: self.opening,
+            Way.STREAM: self.listen,
+            Way.SPREAD: self.spread,
+            Way.LOCAL: self.local,
+        }
+
+    async def request(self, call: Call) -> Reply:
+        """Answer one request. Raises `Refusal`, recorded already."""
+        return await self._ways[METHODS[call.method].way](call)
+
+    async def unary(self, call: Call) -> Reply:
+        """tools/call, resources/read, prompts/get, completion/complete: one target, one answer."""
+        world = self.snapshot
+        async with self._book.open(call, world) as entry:
+            principal = await self._enter(world, call, entry)
+            route = world.resolve(call)
+            entry.aimed(route.target)
+            decision = await world.policy.decide(principal, route.target, call)
+            entry.decided(decision, call.params.get("arguments"))
+            if decision.effect is not Effect.ALLOW:
+                raise await self._no(world, principal, route.target, call, decision)
+            if world.durable_before_call:
+                await entry.begin()
+            number = self._depart(call, entry)
+            out = self._outbound(call, principal, number, route.target.name)
+            reply = await route.upstream.exchange(out)
+            back = bridge.Return(call, number, route.target.server, shared=world.door(call).shared)
+            return await follow(reply, back, call, entry)
+
+    async def listing(self, call: Call) -> Reply:
+        """The four lists: every server behind the door, merged, filtered by the policy that judges calls."""
+        world = self.snapshot
+        async with self._book.open(call, world) as entry:
+            principal = await self._enter(world, call, entry)
+            if call.params.get("cursor") is not None:
+                # Lists leave here in one page, so no cursor is ever given out (B3).
+                raise Refusal.invalid("Invalid cursor.", code=INVALID_PARAMS)
+            door, method = world.door(call), METHODS[call.method]
+            found, missing = await fanout.lists(
+                door, call, self._asker(call, principal), seconds=world.list_seconds
+            )
+            items = []
+            for server, listed in found.items():
+                self._catalog.note(method.kind, server, listed.entries)
+                for one in listed.entries:
+                    target = Target(method.kind, server, one.name)
+                    if (await world.policy.decide(principal, target)).effect is not Effect.DENY:
+                        shown = door.shared and merge.behind_shared_door(one, method, server, door.separator)
+                        items.append(shown or one.raw)
+            rest = {} if door.shared else next(iter(found.values())).rest
+            modern = versions.is_modern(call.revision)
+            result = merge.listing(items, method, rest=rest, missing=missing, modern=modern)
+            return await self._answer(call, bytes(result), entry, detail=fanout.described(missing))
+
+    async def opening(self, call: Call) -> Reply:
+        """`initialize` and `server/discover`: who is behind the door."""
+        world = self.snapshot
+        async with self._book.open(call, world) as entry:
+            principal = await world.identify(call)
+            entry.identified(principal, None)
+            door = world.door(call)
+            if call.method == "server/discover":
+                found, missing = await fanout.results(
+                    door, self._asker(call, principal), seconds=world.list_seconds
+                )
+                result = opening.discovered(door, found)
+                return await self._answer(call, result, entry, detail=fanout.described(missing))
+            session = self._sessions.begin(
+                principal, versions.negotiate(call.params.get("protocolVersion")), call.params
+            )
+            opened, missing = await fanout.openings(door, session, principal, seconds=world.list_seconds)
+            session, result = opening.initialized(door, session, opened)
+            entry.identified(principal, session)
+            reply = await self._answer(call, result, entry, detail=fanout.described(missing))
+            reply.session = self._sessions.mint(session)
+            return reply
+
+    async def spread(self, call: Call) -> Reply:
+        """`logging/setLevel`: told to every server of the session; one refusal does not fail it (E46)."""
+        world = self.snapshot
+        async with self._book.open(call, world) as entry:
+            principal = await self._enter(world, call, entry)
+            _, missing = await fanout.results(
+                world.door(call), self._asker(call, principal), seconds=world.list_seconds
+            )
+            return await self._answer(call, b"{}", entry, detail=fanout.described(missing))
+
+    async def local(self, call: Call) -> Reply:
+        """`ping`: answered here, in both directions (E45)."""
+        world = self.snapshot
+        async with self._book.open(call, world) as entry:
+            await self._enter(world, call, entry)
+            return await self._answer(call, b"{}", entry)
+
+    async def listen(self, call: Call) -> Reply:
+        """`subscriptions/listen` and the GET stream: messages that belong to no call."""
+        world = self.snapshot
+        async with self._book.open(call, world) as entry:
+            principal = await self._enter(world, call, entry)
+            door = world.door(call)
+            if call.session is None:
+                raise Refusal.invalid("subscriptions/listen is not supported yet.", code=INVALID_REQUEST)
+            self._listen_once(call, call.session, entry)
+            await entry.begin()
+            entry.handed_over = True
+            return Reply(stream=relay(door, call.session, principal, entry))
+
+    async def notify(self, call: Call) -> None:
+        """A client's notification, or its response to a server's request (`method` empty)."""
+        world = self.snapshot
+        principal = await world.identify(call)
+        call.session = self._session(call, principal)
+        if call.session is None or call.method == "notifications/initialized":
+            return
+        if call.method == "notifications/cancelled":
+            self._cancel(call, call.session)
+        elif not call.method:
+            await self._deliver(call, principal, world.door(call).servers)
+        elif call.method in fanout.PASSED_ON:
+            await fanout.tell(world.door(call), self._outbound(call, principal, None, ""))
+
+    async def end(self, call: Call) -> None:
+        """DELETE: the client's session is over, here and at every server (E37). Raises `Refusal`."""
+        world = self.snapshot
+        principal = await world.identify(call)
+        session = self._session(call, principal)
+        if session is None or call.session_text is None:
+            raise legacy.unknown_session()
+        self._sessions.end(session)
+        for owner, number in list(self._flights):
+            if owner == session.id:
+                self._take_back(owner, number)
+        servers = world.door(call).servers.values()
+        await asyncio.gather(*(server.forget(session, principal) for server in servers))
+
+    # Steps
+
+    async def _enter(self, world: Snapshot, call: Call, entry: Entry) -> Principal:
+        principal = await world.identify(call)
+        call.session = self._session(call, principal)
+        entry.identified(principal, call.session)
+        return principal
+
+    def _session(self, call: Call, principal: Principal) -> Session | None:
+        if versions.is_modern(call.revision):
+            return None
+        if call.session_text is None:
+            return self._sessions.implied(principal, call.revision)
+        session = self._sessions.open(call.session_text, principal)
+        if session is None:
+            raise legacy.unknown_session()
+        # The negotiated revision stays, whatever the header of one request says (E23).
+        call.revision = session.revision
+        return session
+
+    async def _no(
+        self, world: Snapshot, principal: Principal, target: Target, call: Call, decision: Decision
+    ) -> Refusal:
+        listed = await world.policy.decide(principal, target)
+        name = call.name or target.name
+        if listed.effect is Effect.DENY:
+            return table.unknown(target.kind, name, reason=f"hidden by {decision.rule or 'the default'}")
+        if decision.effect is Effect.APPROVE:
+            text = "This call needs the approval of a person, and no approver is configured."
+        else:
+            text = "This call is not allowed."
+        return Refusal.denied(
+            "policy", decision.reason or text, reason=f"{decision.effect} by {decision.rule}"
+        )
+
+    def _depart(self, call: Call, entry: Entry) -> int:
+        """A number for the upstream's hop; a session's call is kept where its cancellation finds it."""
+        entry.sent()
+        if call.session is not None and call.id is not None:
+            key = (call.session.id, call.id)
+            if key in self._flights:
+                raise Refusal.invalid("This id is in flight already in this session.")
+            self._board(key, call, entry)
+        return next(self._numbers)
+
+    def _board(self, key: tuple[str, bytes], call: Call, entry: Entry) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._flights[key] = (call, task)
+        entry.then(lambda: self._flights.pop(key, None))
+
+    def _cancel(self, call: Call, session: Session) -> None:
+        wanted = call.params.get("requestId")
+        if isinstance(wanted, str | int):
+            self._take_back(session.id, jsonrpc.id_text(wanted))
+
+    def _take_back(self, session: str, number: bytes) -> None:
+        flight = self._flights.get((session, number))
+        if flight is not None:
+            call, task = flight
+            call.cancelled = True
+            task.cancel()
+
+    def stop_listening(self) -> None:
+        """End the streams that never end by themselves, so that a stopping gateway need not cut them (E39)."""
+        for session in self._listening:
+            self._take_back(session, _LISTEN)
+
+    def _listen_once(self, call: Call, session: Session, entry: Entry) -> None:
+        if session.id in self._listening:
+            raise Refusal(
+                "session", "busy", "This session has a stream already.", code=INVALID_REQUEST, status=409
+            )
+        self._listening.add(session.id)
+        self._board((session.id, _LISTEN), call, entry)
+        entry.then(lambda: self._listening.discard(session.id))
+
+    async def _deliver(self, call: Call, principal: Principal, servers: Mapping[str, Upstream]) -> None:
+        place = bridge.addressee(jsonrpc.parse(call.body).get("id"))
+        upstream = servers.get(place[0]) if place is not None else None
+        if place is not None and upstream is not None:
+            out = self._outbound(call, principal, None, "")
+            out.message = bridge.answer(call.body, place[1])
+            await upstream.send(out)
+
+    def _outbound(self, call: Call, principal: Principal, number: int | None, own_name: str) -> Outbound:
+        method = METHODS.get(call.method)
+        return Outbound(
+            message=call.body if number is None else bridge.outbound(call, number, own_name),
+            method=call.method,
+            revision=call.revision,
+            id=number,
+            name=own_name,
+            principal=principal,
+            session=call.session,
+            headers=call.headers,
+            repeatable=method is not None and method.repeatable,
+        )
+
+    def _asker(self, call: Call, principal: Principal) -> fanout.Ask:
+        """Asks one server what the client asked the door, page by page where there are pages."""
+
+        async def ask(upstream: Upstream, cursor: str | None) -> bytes:
+            number = next(self._numbers)
+            out = self._outbound(call, principal, number, call.name)
+            if cursor is not None:
+                out.message = bridge.next_page(out.message, cursor)
+            return await fanout.result_of(await upstream.exchange(out), number)
+
+        return ask
+
+    async def _answer(self, call: Call, result: bytes, entry: Entry, *, detail: str | None = None) -> Reply:
+        assert call.id is not None
+        message = jsonrpc.result_text(call.id, result)
+        await entry.close(Outcome.OK, detail=detail, size=len(message))
+        return Reply(message=message)

@@ -1,0 +1,173 @@
+"""Policy documents in, a policy out, or every problem in them. Reads no file."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from toolgate.errors import ConfigError, Problem
+from toolgate.model import Decision, Effect, Kind
+from toolgate.policy.cel import CompileError, Language
+from toolgate.policy.condition import Condition
+from toolgate.policy.decisions import Policy, know_nothing
+from toolgate.policy.document import Path, RuleText, Source
+from toolgate.policy.facts import ToolFacts
+from toolgate.policy.patterns import split_pattern
+from toolgate.policy.rules import KINDS, Rule
+from toolgate.policy.vocabulary import collect
+from toolgate.ports import Clock
+
+FIRST_MATCH = "first-match"
+
+
+def compile_policies(
+    sources: Sequence[Source],
+    *,
+    environment: Mapping[str, Any] | None = None,
+    facts: ToolFacts = know_nothing,
+    clock: Clock = time.time,
+) -> Policy:
+    """One policy from all documents. No documents: everything is denied.
+
+    Raises `ConfigError` with every problem found.
+    """
+    problems = [*_duplicates(sources), *_disagreements(sources)]
+    default = _agreed(sources, "default") or "deny"
+    first_match = _agreed(sources, "combine") == FIRST_MATCH
+    version = _version(sources, default, first_match=first_match)
+    compiler = _Compiler(version, problems)
+    rules = [compiler.rule(source, at) for source in sources for at in range(len(source.document.rules))]
+    if problems:
+        raise ConfigError(problems)
+    return Policy(
+        [rule for rule in rules if rule is not None],
+        version=version,
+        default=Effect(default),
+        first_match=first_match,
+        environment=dict(environment or {}),
+        facts=facts,
+        clock=clock,
+    )
+
+
+class _Compiler:
+    """Compiles rules one by one and keeps a list of what is wrong with them."""
+
+    def __init__(self, version: str, problems: list[Problem]) -> None:
+        self._version = version
+        self._problems = problems
+        self._language: Language | None = None
+        self._count = 0
+
+    def rule(self, source: Source, at: int) -> Rule | None:
+        """The compiled rule, or None with its problems noted."""
+        text = source.document.rules[at]
+        before = len(self._problems)
+        patterns = self._patterns(source, at, text)
+        condition = self._condition(source, ("rules", at, "when"), text.when) if text.when else None
+        if len(self._problems) > before:
+            return None
+        self._count += 1
+        effect = Effect(text.effect)
+        return Rule(
+            id=text.id,
+            effect=effect,
+            asks=tuple((kind, frozenset(values)) for kind, values in _asks(text)),
+            patterns=patterns,
+            condition=condition,
+            decision=Decision(effect, rule=text.id, reason=text.reason, policy=self._version),
+            order=self._count,
+            place=source.locate(("rules", at)),
+        )
+
+    def _patterns(self, source: Source, at: int, text: RuleText) -> dict[Kind, tuple[str, ...]]:
+        lists = {"tools": text.tools, "resources": text.resources, "prompts": text.prompts}
+        for key, patterns in lists.items():
+            for number, pattern in enumerate(patterns):
+                try:
+                    split_pattern(pattern)
+                except ValueError as error:
+                    self._problems.append(_problem(source, ("rules", at, key, number), str(error)))
+        kinds = (Kind.TOOL, Kind.RESOURCE, Kind.PROMPT)
+        return {kind: patterns for kind, patterns in zip(kinds, lists.values(), strict=True) if patterns}
+
+    def _condition(self, source: Source, path: Path, text: str) -> Condition | None:
+        # Made on first need: a policy without conditions runs where the library has no build.
+        if self._language is None:
+            self._language = Language()
+        try:
+            program = self._language.compile(text)
+        except CompileError as error:
+            self._problems += [_problem(source, path, complaint) for complaint in error.complaints]
+            return None
+        reads, complaints = collect(program.paths)
+        self._problems += [_problem(source, path, complaint) for complaint in complaints]
+        return Condition(text, program, reads)
+
+
+def _asks(text: RuleText) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What a rule asks of a caller, the most telling first."""
+    subjects = text.subjects.model_dump() if text.subjects else {}
+    named = {**subjects, "tasks": text.tasks}
+    for kind in KINDS:
+        if named.get(kind):
+            yield kind, named[kind]
+
+
+def _duplicates(sources: Sequence[Source]) -> Iterator[Problem]:
+    """Rules that share an id: a record could not say which of them decided."""
+    seen: dict[str, str] = {}
+    for source in sources:
+        for at, rule in enumerate(source.document.rules):
+            file, line, _ = source.locate(("rules", at, "id"))
+            if rule.id in seen:
+                text = f"The id `{rule.id}` is taken by the rule at {seen[rule.id]}."
+                yield _problem(source, ("rules", at, "id"), text)
+            seen.setdefault(rule.id, f"{file}:{line}")
+
+
+def _disagreements(sources: Sequence[Source]) -> Iterator[Problem]:
+    """Files that want different defaults or combinations: order of files must mean nothing."""
+    for key in ("default", "combine"):
+        agreed = _agreed(sources, key)
+        for source in sources:
+            value = getattr(source.document, key)
+            if value not in (None, agreed):
+                yield _problem(
+                    source, (key,), f"Another policy file says `{key}: {agreed}`; one must hold for all."
+                )
+    with_rules = [source for source in sources if source.document.rules]
+    if _agreed(sources, "combine") == FIRST_MATCH and len(with_rules) > 1:
+        for source in with_rules[1:]:
+            text = "With `combine: first-match` all rules stand in one file, since their order decides."
+            yield _problem(source, ("rules",), text)
+
+
+def _agreed(sources: Sequence[Source], key: str) -> str | None:
+    """What the first file that says anything says."""
+    values = (getattr(source.document, key) for source in sources)
+    return next((value for value in values if value is not None), None)
+
+
+def _version(sources: Sequence[Source], default: str, *, first_match: bool) -> str:
+    """A hash of all that decides: not of file names, comments, tests, or an order that means nothing."""
+    rules = [_canonical(rule) for source in sources for rule in source.document.rules]
+    if not first_match:
+        rules.sort(key=lambda rule: str(rule["id"]))
+    content = {"default": default, "first_match": first_match, "rules": rules}
+    return f"sha256:{sha256(msgspec.json.encode(content, order='sorted')).hexdigest()[:16]}"
+
+
+def _canonical(rule: RuleText) -> dict[str, Any]:
+    written = rule.model_dump(exclude_defaults=True)
+    written["subjects"] = {kind: sorted(values) for kind, values in (written.get("subjects") or {}).items()}
+    return {
+        key: sorted(value) if isinstance(value, tuple) else value for key, value in sorted(written.items())
+    }
+
+
+def _problem(source: Source, path: Path, text: str) -> Problem:
+    file, line, column = source.locate(path)
+    return Problem(text, file=file, line=line, column=column, key=".".join(str(part) for part in path))

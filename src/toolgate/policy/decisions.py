@@ -1,0 +1,78 @@
+"""The policy: the one object that lists and calls ask. Knows what to remember, not how rules combine.
+
+Rules judge tools, resources and prompts. A target of `Kind.SERVER` (lists, initialize, discover,
+completion) is aimed at by no rule: the pipeline does not ask about it, and would get the default.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from toolgate.model import Call, Decision, Effect, Principal, Target
+from toolgate.policy.facts import Situation, ToolFacts
+from toolgate.policy.index import Index
+from toolgate.policy.plan import Plan, by_order, by_rank, foresee, judge, make_plan
+from toolgate.policy.remembered import Remembered
+from toolgate.policy.rules import Rule, held_by
+from toolgate.ports import Clock
+
+
+def know_nothing(target: Target) -> Mapping[str, Any] | None:
+    """Facts about tools where there is no catalogue: none."""
+    return None
+
+
+class Policy:
+    """A compiled set of rules. Meets `ports.Decide`."""
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        *,
+        version: str,
+        default: Effect,
+        first_match: bool = False,
+        environment: Mapping[str, Any],
+        facts: ToolFacts = know_nothing,
+        clock: Clock = time.time,
+    ) -> None:
+        self.rules = tuple(rules)
+        self.version = version
+        self.default = Decision(default, policy=version)
+        self.first_match = first_match
+        self.environment = environment
+        self._ordered = by_order if first_match else by_rank
+        self._index = Index(rules)
+        self._remembered = Remembered()
+        self._facts = facts
+        self._clock = clock
+
+    async def decide(self, principal: Principal, target: Target, call: Call | None = None) -> Decision:
+        """With `call`, never DEPENDS. Without, arguments and time are unknown. Never raises."""
+        return self.judge(principal, target, call, self._clock)
+
+    def judge(
+        self, principal: Principal, target: Target, call: Call | None, clock: Clock | None = None
+    ) -> Decision:
+        """As `decide`; without a clock the time is unknown to calls too."""
+        plan = self._remembered.get(principal, target)
+        if plan is None:
+            plan = self._plan(principal, target)
+            self._remembered.put(principal, target, plan)
+        if call is None:
+            return plan.listed or foresee(plan, self.situation(principal, target))
+        if not plan.steps:
+            return plan.last
+        return judge(plan, self.situation(principal, target, call, clock))
+
+    def situation(
+        self, principal: Principal, target: Target, call: Call | None = None, clock: Clock | None = None
+    ) -> Situation:
+        """What conditions may look at."""
+        return Situation(
+            principal, target, self.environment, self._facts, call, clock() if call and clock else None
+        )
+
+    def _plan(self, principal: Principal, target: Target) -> Plan:
+        rules = self._index.find(target, held_by(principal))
+        return make_plan(self._ordered(rules), self.default, self.situation(principal, target))

@@ -1,0 +1,148 @@
+"""The shape of a policy file as people write it. Knows neither YAML nor what a rule means."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from msgspec import Struct
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictStr, model_validator
+
+Path = tuple[str | int, ...]
+Place = tuple[str, int, int]
+"""File, line, column."""
+
+
+def _exact(name: str) -> str:
+    # A `*` here would match nobody, which makes a deny rule silently worthless: refuse instead.
+    if "*" in name:
+        raise ValueError("is compared exactly and takes no *; leave the list out to mean anybody")
+    return name
+
+
+Text = Annotated[StrictStr, Field(min_length=1)]
+Name = Annotated[Text, AfterValidator(_exact)]
+# An empty list would be a third meaning beside "left out" and "named": refused.
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+Patterns = Annotated[tuple[Text, ...], Field(min_length=1)]
+
+
+class Written(BaseModel):
+    """Habits of everything people write: unknown keys are errors, nothing changes after loading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Subjects(Written):
+    """Whom a rule is about. Every kind named must match; within a kind one of the values is enough."""
+
+    agents: Names = ()
+    users: Names = ()
+    roles: Names = ()
+    tenants: Names = ()
+    scopes: Names = ()
+    tags: Names = ()
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "Subjects":
+        if not self.model_fields_set:
+            raise ValueError("names nobody; leave `subjects` out to mean anybody")
+        return self
+
+
+class RuleText(Written):
+    """One rule: whom it is about, what they aim at, when, and what follows."""
+
+    id: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
+    effect: Literal["allow", "deny", "approve"]
+    subjects: Subjects | None = None
+    """Left out: anybody."""
+    tasks: Names = ()
+    """Task ids; left out: any task, also none."""
+    tools: Patterns = ()
+    """`server/tool`, where `*` stands for anything; `*` alone is every tool of every server."""
+    resources: Patterns = ()
+    """`server/uri`, where `*` spans slashes too."""
+    prompts: Patterns = ()
+    """`server/prompt`, as with tools."""
+    when: Text | None = None
+    """A CEL condition; left out: always."""
+    reason: Text | None = None
+    """What the caller reads when this rule refuses, or asks for approval."""
+
+    @model_validator(mode="after")
+    def _aims_at_something(self) -> "RuleText":
+        if not (self.tools or self.resources or self.prompts):
+            raise ValueError('aims at nothing; name `tools`, `resources` or `prompts` (["*"] means all)')
+        return self
+
+
+class TaskText(Written):
+    """A task, spelled out."""
+
+    id: Text
+    name: StrictStr = ""
+    attributes: dict[str, Any] = {}
+
+
+class Caller(Written):
+    """What conditions know of a caller."""
+
+    agent: Text | None = None
+    user: Text | None = None
+    tenant: Text | None = None
+    roles: tuple[Text, ...] = ()
+    scopes: tuple[Text, ...] = ()
+    tags: tuple[Text, ...] = ()
+    task: Text | TaskText | None = None
+    """A task's id, or an object."""
+    claims: dict[str, Any] = {}
+
+
+class CallText(Written):
+    """The call of a case: one tool, resource or prompt, or a method that aims at none of them."""
+
+    tool: Text | None = None
+    resource: Text | None = None
+    prompt: Text | None = None
+    method: Text | None = None
+    """Beside a target: the method, where it is not the usual one."""
+    args: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _aims_at_one_thing(self) -> "CallText":
+        named = [name for name in (self.tool, self.resource, self.prompt) if name is not None]
+        if len(named) > 1 or not (named or self.method):
+            raise ValueError("names one of `tool`, `resource` and `prompt`, or a `method`")
+        if any("/" not in name for name in named):
+            raise ValueError("is written server/name")
+        return self
+
+
+class Case(Written):
+    """One test case: who calls what, and what should follow."""
+
+    name: Text
+    caller: Caller = Field(default=Caller(), alias="as")
+    call: CallText
+    at: AwareDatetime | None = None
+    """When the call happens. Left out: unknown, so that no case depends on the day it runs."""
+    expect: Literal["allow", "deny", "approve", "visible", "hidden"]
+
+
+class Document(Written):
+    """One policy file."""
+
+    version: Literal[1]
+    default: Literal["allow", "deny"] | None = None
+    """What happens where no rule matches. Left out in every file: deny."""
+    combine: Literal["deny-overrides", "first-match"] | None = None
+    """Left out in every file: deny-overrides."""
+    rules: tuple[RuleText, ...] = ()
+    tests: tuple[Case, ...] = ()
+
+
+class Source(Struct, frozen=True):
+    """A document, and where each part of it was written."""
+
+    document: Document
+    locate: Callable[[Path], Place]
+    """The place of a key path such as ("rules", 3, "when")."""

@@ -1,0 +1,162 @@
+"""What an extension or adapter must meet. Stages know each other only through these and `model.py`."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from toolgate.model import Call, Decision, Principal, Record, Reply, Session, Target
+
+Clock = Callable[[], float]
+"""Unix seconds. Passed in so that tests own time."""
+
+
+class Identify(Protocol):
+    """Turns a credential into a principal."""
+
+    async def identify(self, call: Call) -> Principal | None:
+        """The principal, or None where the call carries no credential of this kind.
+
+        Raises `Refusal` (401) for a credential of this kind that is not accepted.
+        """
+        ...
+
+
+class Decide(Protocol):
+    """The policy: the one function that lists and calls ask."""
+
+    version: str
+
+    async def decide(self, principal: Principal, target: Target, call: Call | None = None) -> Decision:
+        """With `call`, never answers DEPENDS. Without, arguments and time are unknown. Never raises."""
+        ...
+
+
+class Outbound(Struct, eq=False):
+    """One message for an upstream, with the ids of that hop already in it."""
+
+    message: bytes
+    method: str
+    revision: str
+    id: int | None
+    """The id in `message`, unique in this process; None for notifications and responses."""
+    name: str
+    """The upstream's own name of the target, for `Mcp-Name`."""
+    principal: Principal
+    session: Session | None
+    """The client's session, None for the stateless revision."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    repeatable: bool = False
+    """True where sending twice does no harm (lists and reads): a lost connection may be retried once."""
+
+
+class Opened(Struct, frozen=True):
+    """What an upstream said to `initialize`."""
+
+    result: bytes
+    """The InitializeResult as JSON."""
+    session_id: str | None = None
+    """The upstream's own session id, where it gave one."""
+
+
+class Upstream(Protocol):
+    """One MCP server behind the gateway, over one transport."""
+
+    name: str
+
+    async def initialize(self, session: Session, principal: Principal) -> Opened:
+        """Open this server's side of a client's session. Raises `Refusal`."""
+        ...
+
+    async def exchange(self, out: Outbound) -> Reply:
+        """Send a request, return the answer. Raises `Refusal` for anything but an MCP answer.
+
+        Closing the returned stream (or cancelling this call) ends the exchange upstream.
+        """
+        ...
+
+    async def send(self, out: Outbound) -> None:
+        """Send a notification or a response; nothing is awaited but its acceptance."""
+        ...
+
+    def listen(self, session: Session, principal: Principal) -> AsyncIterator[bytes]:
+        """Messages of the server that belong to no call (revisions with sessions)."""
+        ...
+
+    async def forget(self, session: Session, principal: Principal) -> None:
+        """The client's session ended: end what belongs to it here."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop for good. No connection, task or child is left behind."""
+        ...
+
+
+class HttpResponse(Protocol):
+    """An answer whose body is read as it comes."""
+
+    status: int
+    headers: Mapping[bytes, bytes]
+    """Lower-case names; the last value of a repeated name."""
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises `HttpError` when it is larger than `limit` bytes or breaks off."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives; not reading stops the sender. Raises `HttpError` when it breaks off."""
+        ...
+
+    def close(self) -> None:
+        """Done with it. A body not read to its end costs the connection."""
+        ...
+
+
+class Http(Protocol):
+    """An HTTP/1.1 client."""
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        body: bytes = b"",
+        *,
+        timeout: float,
+        repeatable: bool = False,
+    ) -> HttpResponse:
+        """Send, and return once the answer's headers are here. `timeout` (seconds) bounds that much.
+
+        `Host` and `Content-Length` are added. Redirects are not followed. Raises `HttpError`.
+        With `repeatable`, a kept-alive connection found dead before any answer byte is replaced once.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close every connection, also those in use."""
+        ...
+
+
+class HttpError(Exception):
+    """The exchange failed. `kind` is one of `connect`, `timeout`, `closed`, `protocol`, `too_large`.
+
+    `sent` says whether the server may have seen the request.
+    """
+
+    def __init__(self, kind: str, text: str, *, sent: bool) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.sent = sent
+
+
+class Ledger(Protocol):
+    """Where records go."""
+
+    def append(self, record: Record) -> Awaitable[None]:
+        """Resolves once the record is as safe as the configured durability promises. Raises `Refusal`
+        where it cannot be written: then nothing may be answered."""
+        ...
+
+    async def aclose(self) -> None:
+        """Write what is pending, then close."""
+        ...

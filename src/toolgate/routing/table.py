@@ -1,0 +1,72 @@
+"""From the name a client uses to the server and the server's own name. No I/O, no policy.
+
+An unknown name and a hidden one read the same to the caller (E80); which it was is for the record.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from toolgate.errors import INVALID_PARAMS, Refusal
+from toolgate.model import Call, Kind, Target
+from toolgate.ports import Upstream
+from toolgate.protocol import names
+from toolgate.protocol.methods import METHODS
+
+_NOUNS = {Kind.TOOL: "tool", Kind.RESOURCE: "resource", Kind.PROMPT: "prompt"}
+
+
+class Door(Struct, frozen=True, eq=False):
+    """One endpoint and the servers behind it, in the order of the config."""
+
+    name: str
+    servers: Mapping[str, Upstream]
+    separator: str
+
+    @property
+    def shared(self) -> bool:
+        """Whether names carry their server."""
+        return self.name == ""
+
+
+class Route(Struct, frozen=True, eq=False):
+    """Where one call goes."""
+
+    target: Target
+    upstream: Upstream
+
+
+def resolve(door: Door, call: Call) -> Route:
+    """The target of a call. Raises `Refusal` (-32602) where the door leads to no such server."""
+    kind, name = _kind_and_name(call)
+    server, own = _divide(door, kind, name)
+    upstream = door.servers.get(server)
+    if upstream is None:
+        raise unknown(kind, name, reason=f"no server {server!r} behind door {door.name!r}")
+    return Route(Target(kind, server, own), upstream)
+
+
+def _kind_and_name(call: Call) -> tuple[Kind, str]:
+    method = METHODS[call.method]
+    if method.name:
+        return method.kind, call.name
+    ref = call.params.get("ref")
+    if isinstance(ref, dict):
+        if isinstance(ref.get("uri"), str):
+            return Kind.RESOURCE, ref["uri"]
+        if isinstance(ref.get("name"), str):
+            return Kind.PROMPT, ref["name"]
+    raise Refusal.invalid("params.ref names a prompt or a resource.", code=INVALID_PARAMS)
+
+
+def _divide(door: Door, kind: Kind, name: str) -> tuple[str, str]:
+    if not door.shared:
+        return door.name, name
+    if kind is Kind.RESOURCE:
+        return names.split_uri(name)
+    return names.split(name, door.separator)
+
+
+def unknown(kind: Kind, name: str, *, reason: str) -> Refusal:
+    """The one answer for what does not exist and what this caller may not know of."""
+    return Refusal.unknown(f"Unknown {_NOUNS[kind]}: {name[:256]}", reason=reason)

@@ -1,0 +1,206 @@
+"""The children of one server: who has one, how many there are, when one starts and ends. Reads no message."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from msgspec import Struct
+
+from toolgate.errors import Refusal
+from toolgate.ports import Clock
+from toolgate.upstreams.backoff import Backoff
+from toolgate.upstreams.child import Child, Command, start
+from toolgate.upstreams.conversation import Conversation, Patience
+from toolgate.upstreams.opening import Key, Opening
+
+
+class Bounds(Struct, frozen=True):
+    """How many children, and how long one without work is kept."""
+
+    children: int
+    idle_seconds: float
+
+
+class _Living(Struct, eq=False):
+    conversation: Conversation
+    child: Child
+    born: float
+    used: float
+
+
+class Children:
+    """One child per opening: started by its first call, stopped when idle, started anew after a crash.
+
+    `tell` gets what belongs to no call; `wanted` says whether anybody listens, which keeps a child alive.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Command,
+        bounds: Bounds,
+        patience: Patience,
+        log: logging.Logger,
+        clock: Clock,
+        tell: Callable[[Key, bytes], None],
+        wanted: Callable[[Key], bool],
+    ) -> None:
+        self._name = name
+        self._command = command
+        self._bounds = bounds
+        self._patience = patience
+        self._log = log
+        self._clock = clock
+        self._tell = tell
+        self._wanted = wanted
+        self._backoff = Backoff(clock)
+        self._places = asyncio.Semaphore(bounds.children)
+        self._starting: dict[Key, asyncio.Task[None]] = {}
+        self._running: dict[Key, _Living] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._shut = False
+
+    def find(self, key: Key) -> Conversation | None:
+        """The running child, if there is one."""
+        living = self._running.get(key)
+        return living.conversation if living is not None else None
+
+    async def get(self, opening: Opening) -> Conversation:
+        """The child of this opening, started if need be; callers at the same time share one start.
+
+        The caller's first step must not await: until a call is in flight, the child counts as idle.
+        Raises `Refusal` where there is no room, the start fails, or the last crash is too recent.
+        """
+        key = opening.key
+        for _ in range(3):
+            living = self._running.get(key)
+            if living is not None:
+                living.used = self._clock()
+                return living.conversation
+            await self._started(self._starting.get(key) or self._begin(key, opening))
+        raise Refusal.unavailable(f"{self._name}: children make room for each other too fast")
+
+    async def aclose(self) -> None:
+        """Stop every child; none is left when this returns."""
+        self._shut = True
+        starts = list(self._starting.values())
+        for task in starts:
+            task.cancel()
+        await asyncio.gather(*starts, return_exceptions=True)
+        for key in list(self._running):
+            self._retire(key)
+        await asyncio.gather(*self._stopping)
+
+    async def _started(self, task: asyncio.Task[None]) -> None:
+        try:
+            # One caller who goes away does not take the start from the others.
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise self._closed() from None
+            raise
+
+    def _closed(self) -> Refusal:
+        return Refusal.unavailable(f"{self._name}: is closed")
+
+    def _begin(self, key: Key, opening: Opening) -> asyncio.Task[None]:
+        if self._shut:
+            raise self._closed()
+        reason = self._backoff.waiting(key)
+        if reason is not None:
+            raise Refusal.unavailable(reason)
+        self._make_room()
+        task = self._starting[key] = asyncio.create_task(self._start(key, opening))
+        task.add_done_callback(_look_at)
+        return task
+
+    def _make_room(self) -> None:
+        # Children on their way out are not counted: their places come free, and the start waits for one.
+        if len(self._running) + len(self._starting) < self._bounds.children:
+            return
+        idle = [key for key, living in self._running.items() if living.conversation.idle]
+        if not idle:
+            raise Refusal.unavailable(f"{self._name}: all {self._bounds.children} children are busy")
+        self._retire(min(idle, key=lambda key: (self._wanted(key), self._running[key].used)))
+
+    async def _start(self, key: Key, opening: Opening) -> None:
+        try:
+            async with asyncio.timeout(self._patience.start):
+                await self._places.acquire()
+            living = await self._open(key, opening)
+        except TimeoutError:
+            raise Refusal.unavailable(f"{self._name}: no child made room in time") from None
+        except Refusal as refusal:
+            self._backoff.failed(key, refusal.reason)
+            raise
+        finally:
+            del self._starting[key]
+        self._running[key] = living
+        self._look_later(key, living, self._bounds.idle_seconds)
+
+    async def _open(self, key: Key, opening: Opening) -> _Living:
+        conversation = Conversation(self._name, opening, self._patience, self._log, partial(self._tell, key))
+        child = await self._spawn(key, conversation)
+        try:
+            await conversation.greet(child)
+        except BaseException:
+            self._dismiss(child)
+            raise
+        now = self._clock()
+        return _Living(conversation, child, now, now)
+
+    async def _spawn(self, key: Key, conversation: Conversation) -> Child:
+        ended = partial(self._ended, key, conversation)
+        try:
+            return await start(self._command, self._log, conversation.hear, ended)
+        except BaseException as error:
+            self._places.release()
+            if isinstance(error, OSError):
+                raise Refusal.unavailable(f"{self._name}: cannot be started: {error}") from error
+            raise
+
+    def _ended(self, key: Key, conversation: Conversation, reason: str) -> None:
+        conversation.end(reason)
+        living = self._running.get(key)
+        if living is not None and living.conversation is conversation:
+            del self._running[key]
+            self._log.warning("%s", reason)
+            self._backoff.failed(key, f"{self._name}: {reason}", lived=self._clock() - living.born)
+            self._dismiss(living.child)
+
+    def _retire(self, key: Key) -> None:
+        self._dismiss(self._running.pop(key).child)
+
+    def _dismiss(self, child: Child) -> None:
+        task = asyncio.create_task(self._stop(child))
+        self._stopping.add(task)
+        task.add_done_callback(self._stopping.discard)
+
+    async def _stop(self, child: Child) -> None:
+        try:
+            await child.stop(self._patience.stop)
+        finally:
+            self._places.release()
+
+    def _look_later(self, key: Key, living: _Living, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._look, key, living)
+
+    def _look(self, key: Key, living: _Living) -> None:
+        if self._running.get(key) is not living:
+            return
+        now = self._clock()
+        if not living.conversation.idle or self._wanted(key):
+            living.used = now
+        left = living.used + self._bounds.idle_seconds - now
+        if left > 0:
+            # More than the whole is left only where the clock was set back.
+            self._look_later(key, living, min(left, self._bounds.idle_seconds))
+        else:
+            self._retire(key)
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    # Where every caller has gone away, nobody else asks how the start went.
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,378 @@
+"""MCP servers over Streamable HTTP, of both kinds: with sessions and stateless. No policy, no client's words.
+
+Messages arrive with the ids of this hop and leave as whole JSON-RPC messages, whatever framing the server
+chose. Nothing is sent twice unless the message says that twice does no harm (E81).
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+
+import msgspec
+import orjson
+
+from toolgate import __version__
+from toolgate.errors import HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION, Refusal
+from toolgate.model import Principal, Reply, Session
+from toolgate.ports import Clock, Http, HttpError, HttpResponse, Opened, Outbound
+from toolgate.protocol import bridge, jsonrpc, legacy, modern, sse, versions
+from toolgate.protocol.headers import encode_value
+from toolgate.upstreams.handshakes import Agreed, Handshakes
+
+MAX_MESSAGE = 16 * 1024 * 1024
+LEGACY_VERDICT_SECONDS = 300.0
+"""A server found to speak only sessions is asked again after this: it may have been upgraded."""
+
+_STREAM = b"text/event-stream"
+_NAMED = frozenset({"tools/call", "prompts/get", "resources/read"})
+
+
+class _Envelope(msgspec.Struct):
+    method: str | msgspec.UnsetType = msgspec.UNSET
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+class StreamableHttp:
+    """One server behind one URL."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        http: Http,
+        *,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        seconds: float = 60.0,
+        revision: str | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """`headers` are the server's credentials, never the client's. `seconds` bounds each silence.
+
+        `revision` pins the server to one; otherwise its kind is found out and remembered.
+        """
+        self.name = name
+        self._url = url
+        self._http = http
+        self._headers = (
+            *headers,
+            (b"content-type", b"application/json"),
+            (b"accept", b"application/json, text/event-stream"),
+        )
+        self._seconds = seconds
+        self._pin = revision
+        self._clock = clock
+        self._handshakes = Handshakes()
+        self._modern: bool | None = None if revision is None else versions.is_modern(revision)
+        self._verdict_until = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def initialize(self, session: Session, principal: Principal) -> Opened:
+        """Open this server's side of a client's session."""
+        agreed, result = await self._shake(session)
+        self._handshakes.put(session.id, agreed)
+        return Opened(result, agreed.session_id)
+
+    async def exchange(self, out: Outbound) -> Reply:
+        """Send a request, return the answer."""
+        if out.session is None:
+            if not await self._speaks_modern():
+                raise bridge.refuse_crossing("MCP revisions with sessions")
+            return await self._reply(await self._post(out, self._modern_headers(out)), out)
+        agreed = await self._agreed(out.session)
+        response = await self._post(out, self._session_headers(agreed))
+        if response.status == 404 and agreed.session_id is not None:
+            response.close()
+            response = await self._after_lost_session(out, out.session, agreed)
+        return await self._reply(response, out)
+
+    async def _after_lost_session(self, out: Outbound, session: Session, lost: Agreed) -> HttpResponse:
+        self._handshakes.pop(session.id, lost)
+        if not out.repeatable:
+            # The client begins anew rather than that a call runs twice (A6, E28).
+            raise legacy.unknown_session()
+        return await self._post(out, self._session_headers(await self._agreed(session)))
+
+    async def send(self, out: Outbound) -> None:
+        """Send a notification or a response."""
+        if out.session is None:
+            return
+        response = await self._post(out, self._session_headers(await self._agreed(out.session)))
+        response.close()
+
+    async def listen(self, session: Session, principal: Principal) -> AsyncIterator[bytes]:
+        """The server's GET stream, opened again when it breaks; ends where the server offers none."""
+        pause, last_id = 0.0, None
+        while True:
+            await asyncio.sleep(pause)
+            agreed = await self._agreed(session)
+            headers = self._session_headers(agreed)
+            if last_id is not None:
+                headers += ((b"last-event-id", last_id.encode()),)
+            response = await self._request("GET", headers, b"", repeatable=True)
+            if response.status != 200 or not _is_stream(response):
+                response.close()
+                return
+            pause = 1.0
+            try:
+                async for event in _events(response.chunks()):
+                    last_id = event.id or last_id
+                    pause = pause if event.retry is None else event.retry / 1000
+                    if event.data:
+                        yield event.data
+            except HttpError:
+                pause = min(pause * 2, 30.0)
+            finally:
+                response.close()
+
+    async def forget(self, session: Session, principal: Principal) -> None:
+        """End this server's side of the session; a server that refuses to may keep it."""
+        agreed = self._handshakes.pop(session.id) or self._adopted(session)
+        if agreed is None or agreed.session_id is None:
+            return
+        with contextlib.suppress(Refusal):
+            response = await self._request("DELETE", self._session_headers(agreed), b"")
+            response.close()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.aclose()
+
+    # Handshake and kind of protocol
+
+    async def _agreed(self, session: Session) -> Agreed:
+        async def shake() -> Agreed:
+            adopted = self._adopted(session)
+            return adopted if adopted is not None else (await self._shake(session))[0]
+
+        return await self._handshakes.get(session.id, shake)
+
+    def _adopted(self, session: Session) -> Agreed | None:
+        # After a restart of the gateway the sealed session still knows what was agreed before.
+        known = session.upstreams.get(self.name)
+        return None if known is None else Agreed(session.revision, known)
+
+    async def _shake(self, session: Session) -> tuple[Agreed, bytes]:
+        if self._pin is not None and versions.is_modern(self._pin):
+            raise bridge.refuse_crossing("the stateless MCP revision")
+        params = {
+            "protocolVersion": self._pin or session.revision,
+            "capabilities": session.capabilities,
+            "clientInfo": session.client,
+        }
+        request = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+        response = await self._request("POST", self._headers, orjson.dumps(request))
+        session_id = response.headers.get(b"mcp-session-id")
+        parts = jsonrpc.fields(await self._one_message(response))
+        if "result" not in parts:
+            raise await self._why_not_initialized(parts)
+        agreed = Agreed(
+            _revision_of(parts["result"]), None if session_id is None else session_id.decode("latin-1")
+        )
+        ready = await self._request(
+            "POST", self._session_headers(agreed), b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
+        )
+        ready.close()
+        return agreed, bytes(parts["result"])
+
+    async def _why_not_initialized(self, parts: dict[str, msgspec.Raw]) -> Refusal:
+        code = jsonrpc.error_code(parts.get("error", msgspec.Raw(b"{}")))
+        if await self._speaks_modern():
+            return bridge.refuse_crossing("the stateless MCP revision")
+        return Refusal.upstream("upstream_failed", f"initialize was answered with error {code}")
+
+    async def _speaks_modern(self) -> bool:
+        """Ask with `server/discover`, which has no effects, and only with the version header (19.2)."""
+        if self._pin is not None or self._modern:
+            return bool(self._modern)
+        if self._modern is False and self._clock() < self._verdict_until:
+            return False
+        meta = {
+            modern.VERSION_KEY: versions.MODERN,
+            modern.CAPABILITIES_KEY: {},
+            modern.META + "clientInfo": {"name": "toolgate", "version": __version__},
+        }
+        request = {"jsonrpc": "2.0", "id": 0, "method": "server/discover", "params": {"_meta": meta}}
+        headers = (
+            *self._headers,
+            (b"mcp-protocol-version", versions.MODERN.encode()),
+            (b"mcp-method", b"server/discover"),
+        )
+        response = await self._request("POST", headers, orjson.dumps(request), repeatable=True)
+        self._modern = _is_modern_answer(await self._discovered(response))
+        self._verdict_until = self._clock() + LEGACY_VERDICT_SECONDS
+        return self._modern
+
+    async def _discovered(self, response: HttpResponse) -> object:
+        if response.status in (401, 403) or response.status >= 500:
+            response.close()
+            raise _refusal_of_status(response.status)
+        with contextlib.suppress(Refusal, ValueError):
+            return orjson.loads(await self._one_message(response))
+        return None
+
+    # HTTP
+
+    def _modern_headers(self, out: Outbound) -> tuple[tuple[bytes, bytes], ...]:
+        headers = (
+            *self._headers,
+            (b"mcp-protocol-version", out.revision.encode()),
+            (b"mcp-method", out.method.encode()),
+            *out.headers,
+        )
+        return (*headers, (b"mcp-name", encode_value(out.name))) if out.method in _NAMED else headers
+
+    def _session_headers(self, agreed: Agreed) -> tuple[tuple[bytes, bytes], ...]:
+        headers = (*self._headers, (b"mcp-protocol-version", agreed.revision.encode()))
+        if agreed.session_id is None:
+            return headers
+        return (*headers, (b"mcp-session-id", agreed.session_id.encode("latin-1")))
+
+    async def _post(self, out: Outbound, headers: tuple[tuple[bytes, bytes], ...]) -> HttpResponse:
+        return await self._request("POST", headers, out.message, repeatable=out.repeatable)
+
+    async def _request(
+        self, method: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes, *, repeatable: bool = False
+    ) -> HttpResponse:
+        try:
+            return await self._http.request(
+                method, self._url, headers, body, timeout=self._seconds, repeatable=repeatable
+            )
+        except HttpError as error:
+            raise _refusal_of(error) from error
+
+    async def _reply(self, response: HttpResponse, out: Outbound) -> Reply:
+        if _is_stream(response) and response.status == 200:
+            return Reply(stream=self._stream(response))
+        return Reply(message=await self._body(response), status=response.status)
+
+    async def _body(self, response: HttpResponse) -> bytes:
+        """One JSON message, also where its status is an error; a refusal where there is none."""
+        if response.status in (401, 403) or b"json" not in response.headers.get(b"content-type", b""):
+            response.close()
+            raise _refusal_of_status(response.status)
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await response.read(MAX_MESSAGE)
+        except HttpError as error:
+            raise _refusal_of(error) from error
+        except TimeoutError:
+            response.close()
+            raise Refusal.timeout("the body did not end in time") from None
+
+    async def _one_message(self, response: HttpResponse) -> bytes:
+        """The one response that an exchange of our own gets, in whichever framing."""
+        if not _is_stream(response):
+            return await self._body(response)
+        async with contextlib.aclosing(self._stream(response)) as messages:
+            async for message in messages:
+                if _is_response(message):
+                    return message
+        raise bridge.lie("no answer in the stream")
+
+    async def _stream(self, response: HttpResponse) -> AsyncGenerator[bytes, None]:
+        answered = False
+        try:
+            async for event in _events(_each_within(self._seconds, response.chunks())):
+                if not event.data:
+                    continue
+                answered = _is_response(event.data)
+                if answered:
+                    self._let_end(response)
+                yield event.data
+                if answered:
+                    return
+            raise bridge.lie("the stream ended before the answer")
+        except HttpError as error:
+            raise _refusal_of(error) from error
+        except TimeoutError:
+            raise Refusal.timeout("the stream fell silent") from None
+        except sse.TooLarge as error:
+            raise bridge.lie(str(error)) from None
+        finally:
+            if not answered:
+                response.close()
+
+    def _let_end(self, response: HttpResponse) -> None:
+        """Read the end of an answered stream aside, so that its connection can serve again."""
+
+        async def drain() -> None:
+            try:
+                async with asyncio.timeout(1.0):
+                    await response.read(64 * 1024)
+            except (HttpError, TimeoutError):
+                response.close()
+
+        task = asyncio.create_task(drain())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _each_within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks, each of which must come in time. Raises `TimeoutError`."""
+    while True:
+        async with asyncio.timeout(seconds):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[sse.Event]:
+    reader = sse.Reader(MAX_MESSAGE)
+    async for chunk in chunks:
+        for event in reader.feed(chunk):
+            yield event
+
+
+def _is_stream(response: HttpResponse) -> bool:
+    return response.headers.get(b"content-type", b"").startswith(_STREAM)
+
+
+def _is_response(message: bytes) -> bool:
+    try:
+        return _envelope.decode(message).method is msgspec.UNSET
+    except msgspec.DecodeError:
+        return False
+
+
+def _revision_of(result: msgspec.Raw) -> str:
+    revision = jsonrpc.text(jsonrpc.fields(result).get("protocolVersion"))
+    if revision not in versions.LEGACY:
+        raise Refusal.upstream("upstream_revision", f"the server offers revision {revision!r}")
+    return revision
+
+
+def _is_modern_answer(answer: object) -> bool:
+    if not isinstance(answer, dict):
+        return False
+    if isinstance(answer.get("result"), dict):
+        return versions.MODERN in (answer["result"].get("supportedVersions") or ())
+    error = answer.get("error")
+    if not isinstance(error, dict):
+        return False
+    if error.get("code") == UNSUPPORTED_VERSION:
+        data = error.get("data")
+        return isinstance(data, dict) and versions.MODERN in (data.get("supported") or ())
+    return error.get("code") in (HEADER_MISMATCH, MISSING_CAPABILITY)
+
+
+def _refusal_of(error: HttpError) -> Refusal:
+    if error.kind == "timeout":
+        return Refusal.timeout(str(error))
+    if error.sent and error.kind != "connect":
+        return Refusal.upstream(f"upstream_{error.kind}", str(error))
+    return Refusal.unavailable(str(error))
+
+
+def _refusal_of_status(status: int) -> Refusal:
+    if status in (401, 403):
+        return Refusal.upstream("upstream_auth", f"the server refused our credential with HTTP {status}")
+    if status >= 500:
+        return Refusal.unavailable(f"the server answered HTTP {status}")
+    return Refusal.upstream("upstream_invalid", f"the server answered HTTP {status} without a message")

@@ -1,0 +1,26 @@
+"""The one list of extensions: kind -> name -> where it is. Nothing is imported before a config names it."""
+
+from importlib import import_module
+from typing import Any
+
+IDENTITIES = {
+    "anonymous": "toolgate.identity.anonymous:Anonymous",
+    "api_keys": "toolgate.identity.api_key:ApiKeys",
+    "issuers": "toolgate.identity.jwt:Jwt",
+}
+LEDGERS = {
+    "file": "toolgate.ledger.writer:Writer",
+}
+POLICIES = {
+    "cel": "toolgate.policy.compilation:compile_policies",
+}
+UPSTREAMS = {
+    "http": "toolgate.upstreams.streamable_http:StreamableHttp",
+    "stdio": "toolgate.upstreams.stdio:Stdio",
+}
+
+
+def load(place: str) -> Any:
+    """What stands at `package.module:name`."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
