@@ -5,6 +5,7 @@ before anything of the running gateway is touched.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ async def build(loaded: Loaded[GatewayConfig], kit: Kit) -> Built:
     for name, server in config.servers.items():
         if not server.disabled:
             key = _key(name, server)
-            upstreams[name] = kit.pool.hold(key, lambda name=name, server=server: _upstream(name, server))
+            upstreams[name] = kit.pool.hold(key, partial(_upstream, name, server))
             held.append(key)
     lease = Lease()
     snapshot = Snapshot(
@@ -88,7 +89,7 @@ def read_policies(loaded: Loaded[GatewayConfig]) -> list[Source]:
 def read_policy(file: Path) -> Source:
     """One policy file. Raises `ConfigError`."""
     document = read(file, Document)
-    return Source(document.value, document.text, document.locate)
+    return Source(document.value, document.locate)
 
 
 def compile_policy(
@@ -104,7 +105,7 @@ def version_of(loaded: Loaded[GatewayConfig], sources: Sequence[Source]) -> str:
     """Content hash of a config and its policies."""
     digest = sha256(loaded.text)
     for source in sources:
-        digest.update(sha256(source.text).digest())
+        digest.update(source.document.model_dump_json().encode())
     return f"sha256:{digest.hexdigest()[:16]}"
 
 
@@ -137,7 +138,7 @@ def _key_of(key: ApiKey) -> api_key.ApiKey:
         scopes=key.scopes,
         tags=key.tags,
         task=task,
-        expires=None if key.expires is None else key.expires.timestamp(),
+        expires=key.expires,
     )
 
 

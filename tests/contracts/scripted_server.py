@@ -1,4 +1,4 @@
-"""A server that plays scripted bytes over raw sockets. It knows HTTP only enough to see where a request ends."""
+"""A server that plays scripted bytes over raw sockets. Of HTTP it knows where a request ends."""
 
 import asyncio
 import socket

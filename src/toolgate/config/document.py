@@ -138,9 +138,9 @@ def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     )
     remedy = ""
     lines = text.splitlines()
-    if "alias" in said or "anchor" in said:
-        # Fixed words: a secret that starts with * or & is taken for an alias and would be quoted.
-        said, remedy = "unknown or repeated alias", "Put text that starts with * or & in quotes."
+    if any(word in said for word in ("alias", "anchor", "tag")):
+        # Fixed words: a secret that starts with * or & is taken for an alias and would be shown.
+        said, remedy = "an alias, anchor or tag is unknown", "Put text that starts with *, & or ! in quotes."
     elif line <= len(lines) and "${" in lines[line - 1]:
         remedy = 'Put ${...} in quotes: "${env:NAME}".'
     return Problem(f"not YAML: {said}.", file=file, line=line, column=column, remedy=remedy)

@@ -96,7 +96,7 @@ def read(
     # Raised out here, so that no traceback carries pydantic's error, which holds the values.
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-    return Loaded(value, text, folder, (file, *references.files), parsed)
+    return Loaded(value, text, folder, (file.absolute(), *references.files), parsed)
 
 
 def _bytes(file: Path) -> bytes:

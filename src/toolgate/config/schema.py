@@ -1,5 +1,6 @@
 """Every key a user may write, with its default. Knows nothing of files, and not what the keys do."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,16 @@ Scalar = str | int | float | bool
 def _scalar(value: object) -> Scalar:
     if not isinstance(value, str | int | float | bool):
         raise wrong("expected text, a number, true or false.")
+    return value
+
+
+ScalarValue = Annotated[Any, PlainValidator(_scalar, json_schema_input_type=Scalar)]
+
+
+def _separator(value: str) -> str:
+    # Servers' names have neither '_' nor '.', so where the server's part ends is never in doubt.
+    if not re.fullmatch(r"[_.][_.-]{0,3}", value):
+        raise wrong("expected one to four of '_', '.' and '-', of which '-' is not the first.")
     return value
 
 
@@ -100,7 +111,7 @@ class GatewayConfig(Section):
     """Host names accepted besides those of `listen` and `public_url`."""
     allowed_origins: tuple[Origin, ...] = ()
     """Web pages that may call from a browser, as origins."""
-    separator: Annotated[str, Field(pattern=r"^[_.][_.-]{0,3}$")] = "__"
+    separator: Annotated[str, AfterValidator(_separator)] = "__"
     """Stands between server and tool where all servers appear as one: `bank__read_accounts`."""
     tls: Tls | None = None
     """Certificate of `listen`; left out, it speaks plain HTTP."""
@@ -114,9 +125,7 @@ class GatewayConfig(Section):
     """Who may call."""
     policies: tuple[Text, ...] = ()
     """Policy files; the file's name may hold wildcards. Without any, every call is refused."""
-    environment: Mapping[str, Annotated[Any, PlainValidator(_scalar, json_schema_input_type=Scalar)]] = Field(
-        {}
-    )
+    environment: Mapping[str, ScalarValue] = written({}, repr=False)
     """What conditions see as `environment`."""
     ledger: Ledger = written({})
     """The record of every call."""
@@ -140,7 +149,7 @@ class GatewayConfig(Section):
     def _anonymous_on_this_machine(cls, identity: Identity, info: ValidationInfo) -> Identity:
         listen: HostPort | None = info.data.get("listen")
         if identity.anonymous == "loopback" and listen is not None and not listen.loopback:
-            text = f"'loopback' needs a 'listen' that only this machine reaches, not {listen}."
+            text = "'loopback' needs a 'listen' that only this machine reaches."
             remedy = "Listen on 127.0.0.1, or identify callers with 'issuers:' or 'api_keys:'."
             raise_faults("Identity", [(("anonymous",), wrong(text, remedy))])
         return identity

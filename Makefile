@@ -1,0 +1,36 @@
+# Two commands work on a fresh machine with Python 3.11+, git and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo test lint fmt bench
+
+help: ## What there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+
+setup: $(VENV)/ready ## The environment everything else uses
+
+$(VENV)/ready: requirements/all.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## The whole story in one terminal
+	$(BIN)/toolgate demo
+
+test: setup ## All tests
+	$(BIN)/python -m pytest -n 2
+
+lint: setup ## Format, lint, types, import contracts
+	$(BIN)/ruff format --check src tests bench examples
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: setup ## Format
+	$(BIN)/ruff format src tests bench examples
+	$(BIN)/ruff check --fix src tests bench examples
+
+bench: setup ## Measure against nginx; PEERS=1 adds other gateways
+	$(BIN)/python -m bench $(if $(PEERS),--peers,)
