@@ -1,4 +1,4 @@
-"""Issuers, calls, a clock and a metadata server for the identity tests. Signs with PyJWT, not with our code."""
+"""Issuers, calls, a clock and a metadata server for the identity tests. PyJWT signs, not our own code."""
 
 import asyncio
 import base64

@@ -54,6 +54,7 @@ async def test_metadata_of_another_issuer_is_not_used(site, http, suffix):
     "uri",
     [
         "http://keys.example/jwks",
+        "https://kéys.example/jwks",
         "ftp://127.0.0.1/jwks",
         "http://127.0.0.1.evil.example/jwks",
         "http://localhost@evil.example/jwks",

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 from identity_support import Signer, key_set
@@ -65,6 +66,16 @@ def test_a_key_for_something_else_is_passed_over_and_spoils_no_other(members):
 @pytest.mark.parametrize("modulus", ["AQAB", "A" * 342 + "AQAB", "", 5, None, "é"], ids=str)
 def test_a_short_or_broken_rsa_key_is_passed_over(rsa_signer, modulus):
     assert KeySet.read(key_set(rsa_signer.jwk(n=modulus))).pick("rsa-1", "RS256") is None
+
+
+def test_an_rsa_key_of_1024_bits_is_passed_over(rsa_signer):
+    """NIST SP 800-131A."""
+    short = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    jwk = rsa_signer.exporter.to_jwk(short.public_key(), as_dict=True) | {
+        "key_ops": ["verify"],
+        "kid": "short",
+    }
+    assert KeySet.read(key_set(jwk)).pick("short", "RS256") is None
 
 
 def test_a_private_key_published_by_mistake_is_held_as_a_public_one():

@@ -67,6 +67,7 @@ async def test_a_broken_file_leaves_the_keys_in_force(path, clock, broken):
     assert refused.value.status == 503
     replace(path, key_set(NEW.jwk()))
     assert await keys.find("new", "ES256") is not None
+    assert await keys.find("other", "ES256") is None
 
 
 async def test_a_missing_file_is_a_503_until_it_is_there(path, clock):

@@ -81,7 +81,9 @@ async def test_a_withdrawn_key_is_gone_once_the_set_is_old(keys, site, clock):
     await keys.find("old", "ES256")
     site.serve(PATH, key_set(NEW.jwk()))
     clock.now += 600
+    site.arrived.clear()
     assert await keys.find("old", "ES256") is not None  # asks again, but no caller waits
+    await asyncio.wait_for(site.arrived.wait(), 5)
     await asyncio.wait_for(settled(keys), 5)
     assert await keys.find("old", "ES256") is None
 
@@ -120,6 +122,17 @@ async def test_an_issuer_that_does_not_answer_is_given_up(site, http, clock):
     keys = RemoteKeys(http, partial(at, site.url + PATH), clock, deadline=0.05)
     site.gate.clear()
     with pytest.raises(Refusal) as refused:
+        await asyncio.wait_for(keys.find("old", "ES256"), 5)
+    assert refused.value.status == 503
+
+
+async def test_looking_for_the_address_counts_against_the_deadline(http, clock):
+    async def nowhere() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    keys = RemoteKeys(http, nowhere, clock, deadline=0.05)
+    with pytest.raises(Refusal, match="deadline") as refused:
         await asyncio.wait_for(keys.find("old", "ES256"), 5)
     assert refused.value.status == 503
 

@@ -163,6 +163,11 @@ async def test_a_header_that_asks_for_anything_else_is_refused(rsa_signer, heade
     assert refused.value.status == 401
 
 
+async def test_a_key_name_that_is_no_string_names_no_key(rsa_signer):
+    with pytest.raises(Refusal, match="kid is not a string"):
+        await verify(rsa_signer.forge({"alg": "RS256", "kid": 5}, PAYLOAD), rsa_signer)
+
+
 async def test_the_forge_makes_good_tokens_where_the_header_is_good(rsa_signer):
     """Otherwise the table above would prove nothing."""
     assert await verify(rsa_signer.forge({"alg": "RS256", "kid": "rsa-1", "x-new": 1}, PAYLOAD), rsa_signer)

@@ -1,7 +1,10 @@
+import base64
 import os
 import string
+import struct
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +112,31 @@ def test_the_spare_bits_of_base64_are_no_second_spelling(size):
 @example("A" * (MAX_TEXT + 1))
 def test_any_other_text_opens_to_nothing(text):
     assert opened(text) is None
+
+
+def test_every_beginning_of_a_sealed_string_opens_to_nothing():
+    raw = base64.urlsafe_b64decode(SEALED + "==")
+    for size in range(len(raw)):
+        assert opened(base64.urlsafe_b64encode(raw[:size]).rstrip(b"=").decode()) is None
+
+
+def by_hand(payload: bytes) -> str:
+    """Sealed without `seal`, from the description of the format alone."""
+    head = base64.urlsafe_b64decode(SEALED + "==")[:4]
+    plain = struct.pack(">d", NOW + 60) + payload
+    context = struct.pack(">I", len("session")) + b"session" + b"alice"
+    sealed = AESGCM(bytes(range(32))).encrypt(bytes(12), plain, context)
+    return base64.urlsafe_b64encode(head + bytes(12) + sealed).rstrip(b"=").decode()
+
+
+def test_the_format_is_key_id_nonce_and_expiry_with_payload():
+    """What stands between two releases that share a key."""
+    assert opened(by_hand(b"payload")) == b"payload"
+    assert SEALED.startswith("6dUcdQ")
+
+
+def test_a_text_over_the_limit_is_not_even_tried():
+    assert opened(by_hand(b"x" * (MAX_PAYLOAD + 1))) is None
 
 
 def test_a_payload_that_would_not_open_again_is_not_sealed():

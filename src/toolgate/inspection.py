@@ -1,0 +1,50 @@
+"""What the commands ask of a config without running it: is it right, what would it decide, do its tests pass."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from toolgate.compiler import read_policies, read_policy
+from toolgate.config.load import load
+from toolgate.errors import ConfigError, Problem
+from toolgate.policy.cases import CaseResult, call_of, principal_of, run_cases, target_of
+from toolgate.policy.compilation import compile_policies
+from toolgate.policy.document import Caller, CallText
+from toolgate.policy.explain import Explanation, explain
+from toolgate.policy.lint import costs, warnings
+
+
+def inspect(path: Path) -> list[str]:
+    """Lines on a config that is right. Raises `ConfigError` with every problem of one that is not."""
+    loaded = load(path)
+    policy = compile_policies(read_policies(loaded), environment=dict(loaded.value.environment))
+    servers = [name for name, server in loaded.value.servers.items() if not server.disabled]
+    return [
+        f"{path}: right. {len(servers)} servers ({', '.join(servers)}), {len(policy.rules)} rules, "
+        f"policy {policy.version}",
+        *(f"warning: {text}" for text in warnings(policy)),
+        *costs(policy),
+    ]
+
+
+def explained(path: Path, caller: Any, call: Any) -> Explanation:
+    """The decision for one call, now. Raises `ConfigError` also for a caller or call that cannot be read."""
+    loaded = load(path)
+    policy = compile_policies(read_policies(loaded), environment=dict(loaded.value.environment))
+    try:
+        who, what = Caller.model_validate(caller), CallText.model_validate(call)
+    except ValidationError as error:
+        raise ConfigError([Problem(f"the caller or the call: {error}")]) from None
+    return explain(policy, principal_of(who), target_of(what), call_of(what), time.time)
+
+
+def tested(paths: Sequence[Path]) -> list[CaseResult]:
+    """The cases of policy files and folders, judged by all of them together. Raises `ConfigError`."""
+    files = [file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
+    if not files:
+        raise ConfigError([Problem(f"no policy file in {', '.join(map(str, paths))}.")])
+    sources = [read_policy(file) for file in files]
+    return run_cases(compile_policies(sources), sources)
