@@ -163,9 +163,8 @@ class Gateway:
     async def _watch(self) -> None:
         reloader = self._reloader
         assert reloader is not None
-        async with contextlib.aclosing(changes(lambda: reloader.loaded)) as told:
-            async for _ in told:
-                await reloader.reload()
+        async for _ in changes(lambda: reloader.loaded):
+            await reloader.reload()
 
     def _on_signals(self) -> None:
         loop = asyncio.get_running_loop()

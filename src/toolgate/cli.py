@@ -52,7 +52,7 @@ def run(
 @app.command()
 def check(config: ConfigPath = DEFAULT_CONFIG) -> None:
     """Validate config and policies and say what each rule costs. Example: toolgate check -c gateway.yaml"""
-    from toolgate.compiler import inspect
+    from toolgate.inspection import inspect
 
     for line in inspect(config):
         typer.echo(line)
@@ -63,10 +63,7 @@ def explain(
     who: Annotated[
         Path, typer.Option("--as", help="JSON file: the caller, as a policy test's `as:` writes it.")
     ],
-    call: Annotated[
-        Path | None, typer.Option("--call", help="JSON file: the call, as `call:` writes it.")
-    ] = None,
-    tools: Annotated[bool, typer.Option("--tools", help="Print what this caller would be shown.")] = False,
+    call: Annotated[Path, typer.Option("--call", help="JSON file: the call, as `call:` writes it.")],
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
@@ -74,16 +71,16 @@ def explain(
 
     Example: toolgate explain -c gateway.yaml --as caller.json --call call.json
     """
-    from toolgate.compiler import explained
+    from toolgate.inspection import explained
 
-    answer = explained(config, _read_json(who), _read_json(call) if call is not None and not tools else None)
+    answer = explained(config, _read_json(who), _read_json(call))
     _print(answer.as_dict() if as_json else None, answer.lines())
 
 
 @policy_app.command("test")
 def policy_test(paths: list[Path], as_json: AsJson = False) -> None:
     """Run the tests beside the policies. Example: toolgate policy test policies/"""
-    from toolgate.compiler import tested
+    from toolgate.inspection import tested
 
     results = tested(paths)
     lines = [line for result in results for line in result.lines()]
@@ -107,11 +104,11 @@ def ledger_verify(
     from toolgate.ledger.verify import verify
 
     try:
-        noted = None if head is None else Head.read(head)
+        noted = None if head is None else Head.parse(head)
         report = verify(_folder(path), noted)
     except (OSError, ValueError) as error:
         _fail(str(error))
-    _print(msgspec.to_builtins(report) if as_json else None, report.lines())
+    _print(msgspec.to_builtins(report) if as_json else None, _verified(report))
     if not report.ok:
         raise typer.Exit(1)
 
@@ -132,7 +129,7 @@ def ledger_show(
 
     where = Where(agent=agent, user=user, tool=tool, decision=decision, outcome=outcome)
     for number, record in read(_folder(path), last=last, where=where):
-        typer.echo(json.dumps({"seq": number, **record}) if as_json else line(number, record))
+        typer.echo(json.dumps({"seq": number, **record}) if as_json else line(record))
 
 
 @app.command()
@@ -168,6 +165,17 @@ def main() -> None:
     except ConfigError as error:
         typer.echo(str(error), err=True)
         sys.exit(2)
+
+
+def _verified(report: Any) -> list[str]:
+    state = "intact" if report.ok else "NOT intact"
+    lines = [
+        f"{state}: {report.records} records in {report.segments} segments, {report.unfinished} calls unfinished",
+        f"from {report.first_ts} to {report.last_ts}",
+        f"head {report.head}  (note it elsewhere: --head shows later whether the end was cut)",
+    ]
+    lines += [f"{one.file}:{one.line}: {one.what}" for one in report.findings]
+    return lines + ([f"and {report.more} findings more"] if report.more else [])
 
 
 def _read_json(path: Path) -> Any:

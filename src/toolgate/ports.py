@@ -95,9 +95,15 @@ class Upstream(Protocol):
 class HttpResponse(Protocol):
     """An answer whose body is read as it comes."""
 
-    status: int
-    headers: Mapping[bytes, bytes]
-    """Lower-case names; the last value of a repeated name."""
+    @property
+    def status(self) -> int:
+        """The status code of the final answer."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        """Lower-case names; the last value of a repeated name."""
+        ...
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `HttpError` when it is larger than `limit` bytes or breaks off."""

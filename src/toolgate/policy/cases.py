@@ -1,72 +1,48 @@
-"""The tests that stand beside rules: each is one decision, asked as the gateway would ask it. Reads no file."""
+"""Runs the `tests:` of policy files against a policy. Prints nothing."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
 from msgspec import Struct
 
-from toolgate.model import Call, Effect, Kind, Principal, Target, Task
+from toolgate.model import Call, Decision, Effect, Kind, Principal, Target, Task
 from toolgate.policy.decisions import Policy
-from toolgate.policy.document import Caller, CallText, Case, Source, TaskText
+from toolgate.policy.document import Caller, CallText, Case, Source
+from toolgate.ports import Clock
 
-_METHODS = {Kind.TOOL: "tools/call", Kind.RESOURCE: "resources/read", Kind.PROMPT: "prompts/get"}
-_REVISION = "2026-07-28"
+METHODS = {Kind.TOOL: "tools/call", Kind.RESOURCE: "resources/read", Kind.PROMPT: "prompts/get"}
+REVISION = "2026-07-28"
+"""The revision of a case's call: none is written, so the current one."""
 
 
 class CaseResult(Struct, frozen=True):
-    """How one case ended."""
+    """How one case went."""
 
     name: str
     passed: bool
     expected: str
     got: str
     rule: str | None
-    place: str
-    """`file:line`."""
-
-    def lines(self) -> list[str]:
-        """For people."""
-        if self.passed:
-            return [f"ok    {self.name}"]
-        why = f"by rule {self.rule}" if self.rule else "since no rule matched"
-        return [f"FAIL  {self.name} ({self.place}): expected {self.expected}, got {self.got} {why}"]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For programs."""
-        return {field: getattr(self, field) for field in self.__struct_fields__}
+    """What decided; None: no rule did."""
+    errors: tuple[str, ...]
+    file: str
+    line: int
 
 
 def run_cases(policy: Policy, sources: Sequence[Source]) -> list[CaseResult]:
-    """Every case of these documents, in their order."""
+    """Every case of every file, in the order written."""
     return [
-        _run(policy, case, source.locate(("tests", at)))
-        for source in sources
-        for at, case in enumerate(source.document.tests)
+        _run(policy, source, at, case) for source in sources for at, case in enumerate(source.document.tests)
     ]
 
 
-def _run(policy: Policy, case: Case, place: tuple[str, int, int]) -> CaseResult:
-    principal, target = principal_of(case.caller), target_of(case.call)
-    moment = None if case.at is None else case.at.timestamp()
-    listing = case.expect in ("visible", "hidden")
-    call = None if listing else call_of(case.call)
-    decision = policy.judge(principal, target, call, None if moment is None else (lambda: moment))
-    got: str = decision.effect.value
-    if listing:
-        got = "hidden" if decision.effect is Effect.DENY else "visible"
-    return CaseResult(
-        case.name, got == case.expect, case.expect, got, decision.rule, f"{place[0]}:{place[1]}"
-    )
-
-
 def principal_of(caller: Caller) -> Principal:
-    """The caller a case describes."""
+    """The principal that a written caller stands for."""
     task = caller.task
-    if isinstance(task, TaskText):
-        task = Task(task.id, task.name, task.attributes)
-    elif task is not None:
-        task = Task(task)
+    if isinstance(task, str):
+        named: Task | None = Task(task)
+    else:
+        named = task and Task(task.id, task.name, task.attributes)
     return Principal(
         id="case",
         method="case",
@@ -76,31 +52,51 @@ def principal_of(caller: Caller) -> Principal:
         roles=caller.roles,
         scopes=caller.scopes,
         tags=caller.tags,
-        task=task,
+        task=named,
         claims=caller.claims,
     )
 
 
-def target_of(call: CallText) -> Target:
-    """What a case's call aims at."""
-    for kind, text in ((Kind.TOOL, call.tool), (Kind.RESOURCE, call.resource), (Kind.PROMPT, call.prompt)):
-        if text is not None:
-            server, _, name = text.partition("/")
-            return Target(kind, server, name)
+def target_of(text: CallText) -> Target:
+    """What a written call aims at; `Kind.SERVER` where it is a method alone."""
+    for kind, name in ((Kind.TOOL, text.tool), (Kind.RESOURCE, text.resource), (Kind.PROMPT, text.prompt)):
+        if name is not None:
+            server, _, rest = name.partition("/")
+            return Target(kind, server, rest)
     return Target(Kind.SERVER, "", "")
 
 
-def call_of(text: CallText) -> Call:
-    """The call a case describes."""
-    target = target_of(text)
-    field = "uri" if target.kind is Kind.RESOURCE else "name"
-    params = {field: target.name, "arguments": text.args}
+def call_of(text: CallText, target: Target) -> Call:
+    """The call, as it would have come in."""
+    method = text.method or METHODS[target.kind]
+    key = "uri" if target.kind is Kind.RESOURCE else "name"
+    params: dict[str, Any] = {key: target.name, "arguments": text.args}
     return Call(
-        revision=_REVISION,
-        door="",
-        method=text.method or _METHODS.get(target.kind, "server/discover"),
-        body=orjson.dumps({"params": params}),
-        params=params,
-        id=b"1",
-        name=target.name,
+        revision=REVISION, door=target.server, method=method, body=b"", params=params, name=target.name
     )
+
+
+def _run(policy: Policy, source: Source, at: int, case: Case) -> CaseResult:
+    file, line, _ = source.locate(("tests", at))
+    decision = _decide(policy, case)
+    got = decision.effect.value
+    if case.expect in ("visible", "hidden"):
+        got = "hidden" if decision.effect is Effect.DENY else "visible"
+    passed = got == case.expect
+    return CaseResult(case.name, passed, case.expect, got, decision.rule, decision.errors, file, line)
+
+
+def _decide(policy: Policy, case: Case) -> Decision:
+    target = target_of(case.call)
+    if target.kind is Kind.SERVER:
+        # No rule judges a method that aims at nothing: it is open to whoever is let in.
+        return Decision(Effect.ALLOW, policy=policy.version)
+    principal = principal_of(case.caller)
+    if case.expect in ("visible", "hidden"):
+        return policy.judge(principal, target, None)
+    return policy.judge(principal, target, call_of(case.call, target), _clock_of(case))
+
+
+def _clock_of(case: Case) -> Clock | None:
+    moment = case.at
+    return None if moment is None else moment.timestamp

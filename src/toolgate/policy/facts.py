@@ -127,8 +127,8 @@ _MOMENTS: Mapping[str, Callable[[datetime], Any]] = {
 }
 _PICKED: Mapping[str, Getter] = {
     "args": _arguments,
-    "claims": lambda situation: dict(situation.principal.claims),
-    "environment": lambda situation: dict(situation.environment),
+    "claims": lambda situation: situation.principal.claims,
+    "environment": lambda situation: situation.environment,
 }
 _PLAIN: Mapping[str, Getter] = {
     "agent": lambda situation: situation.principal.agent,

@@ -21,7 +21,7 @@ def held_by(principal: Principal) -> Held:
     return {
         "users": _one(principal.user),
         "agents": _one(principal.agent),
-        "tasks": _one(principal.task and principal.task.id),
+        "tasks": _one(principal.task.id if principal.task else None),
         "tenants": _one(principal.tenant),
         "tags": frozenset(principal.tags),
         "roles": frozenset(principal.roles),

@@ -40,8 +40,7 @@ class Exchange(AsyncGenerator[bytes, None]):
         self._loop = asyncio.get_running_loop()
         self._patience = patience
         self._last = self._loop.time() + total
-        self._due = 0.0
-        self._extend()
+        self._due = min(self._loop.time() + patience, self._last)
         self._timer = self._loop.call_at(self._due, self._look)
 
     # What the server says.
@@ -123,11 +122,13 @@ class Exchange(AsyncGenerator[bytes, None]):
             self._left(self, why)
 
     def _extend(self) -> None:
-        now = self._loop.time()
-        self._due = self._last if self.asked else min(now + self._patience, self._last)
+        self._due = self._last if self.asked else min(self._loop.time() + self._patience, self._last)
+        # A later end is found out when the timer fires: a flood of progress would cost as many timers.
+        if self._due < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._due, self._look)
 
     def _look(self) -> None:
-        # The timer is not moved with every message: a flood of progress would cost as many timers.
         if self._loop.time() < self._due:
             self._timer = self._loop.call_at(self._due, self._look)
         else:
