@@ -80,13 +80,15 @@ def explain(
 @policy_app.command("test")
 def policy_test(paths: list[Path], as_json: AsJson = False) -> None:
     """Run the tests beside the policies. Example: toolgate policy test policies/"""
+    import msgspec
+
     from toolgate.inspection import tested
 
     results = tested(paths)
-    lines = [line for result in results for line in result.lines()]
+    lines = [line for result in results for line in _case(result)]
     failed = sum(not result.passed for result in results)
     lines.append(f"{len(results) - failed} passed, {failed} failed")
-    _print([result.as_dict() for result in results] if as_json else None, lines)
+    _print(msgspec.to_builtins(results) if as_json else None, lines)
     if failed or not results:
         raise typer.Exit(1)
 
@@ -165,6 +167,17 @@ def main() -> None:
     except ConfigError as error:
         typer.echo(str(error), err=True)
         sys.exit(2)
+
+
+def _case(result: Any) -> list[str]:
+    if result.passed:
+        return [f"ok    {result.name}"]
+    why = f"by rule {result.rule}" if result.rule else "since no rule matched"
+    place = f"{result.file}:{result.line}"
+    return [
+        f"FAIL  {result.name} ({place}): expected {result.expected}, got {result.got} {why}",
+        *result.errors,
+    ]
 
 
 def _verified(report: Any) -> list[str]:

@@ -12,9 +12,10 @@ from toolgate.config.load import load
 from toolgate.errors import ConfigError, Problem
 from toolgate.policy.cases import CaseResult, call_of, principal_of, run_cases, target_of
 from toolgate.policy.compilation import compile_policies
+from toolgate.policy.decisions import Policy
 from toolgate.policy.document import Caller, CallText
 from toolgate.policy.explain import Explanation, explain
-from toolgate.policy.lint import costs, warnings
+from toolgate.policy.lint import costs, lint
 
 
 def inspect(path: Path) -> list[str]:
@@ -25,8 +26,8 @@ def inspect(path: Path) -> list[str]:
     return [
         f"{path}: right. {len(servers)} servers ({', '.join(servers)}), {len(policy.rules)} rules, "
         f"policy {policy.version}",
-        *(f"warning: {text}" for text in warnings(policy)),
-        *costs(policy),
+        *(f"warning: {problem}" for problem in lint(policy)),
+        *(f"{cost.rule:40} {cost.word}" for cost in costs(policy)),
     ]
 
 
@@ -38,7 +39,12 @@ def explained(path: Path, caller: Any, call: Any) -> Explanation:
         who, what = Caller.model_validate(caller), CallText.model_validate(call)
     except ValidationError as error:
         raise ConfigError([Problem(f"the caller or the call: {error}")]) from None
-    return explain(policy, principal_of(who), target_of(what), call_of(what), time.time)
+    return _explained(policy, who, what)
+
+
+def _explained(policy: Policy, who: Caller, what: CallText) -> Explanation:
+    target = target_of(what)
+    return explain(policy, principal_of(who), target, call_of(what, target), time.time)
 
 
 def tested(paths: Sequence[Path]) -> list[CaseResult]:

@@ -2,6 +2,7 @@ import base64
 import os
 import string
 import struct
+from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -122,7 +123,7 @@ def test_every_beginning_of_a_sealed_string_opens_to_nothing():
 
 def by_hand(payload: bytes) -> str:
     """Sealed without `seal`, from the description of the format alone."""
-    head = base64.urlsafe_b64decode(SEALED + "==")[:4]
+    head = sha256(b"toolgate seal key id\x00" + bytes(range(32))).digest()[:4]
     plain = struct.pack(">d", NOW + 60) + payload
     context = struct.pack(">I", len("session")) + b"session" + b"alice"
     sealed = AESGCM(bytes(range(32))).encrypt(bytes(12), plain, context)
@@ -132,7 +133,6 @@ def by_hand(payload: bytes) -> str:
 def test_the_format_is_key_id_nonce_and_expiry_with_payload():
     """What stands between two releases that share a key."""
     assert opened(by_hand(b"payload")) == b"payload"
-    assert SEALED.startswith("6dUcdQ")
 
 
 def test_a_text_over_the_limit_is_not_even_tried():
