@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,18 +73,7 @@ async def changes(
     known = stamps(these)
     while not stop.is_set():
         places = folders(these)
-        # Folders, as a file that is replaced takes its watch along; flat, as the ledger may lie below.
-        signs = awatch(
-            *places,
-            watch_filter=None,
-            recursive=False,
-            step=SETTLE_MS,
-            debounce=DEBOUNCE_MS,
-            rust_timeout=LOOK_MS,
-            yield_on_timeout=True,
-            stop_event=stop,
-        )
-        async with aclosing(signs):
+        async with aclosing(_signs(places, stop)) as signs:
             async for _ in signs:
                 now = stamps(these)
                 changed = tuple(name for name, stamp in now.items() if known.get(name) != stamp)
@@ -95,6 +84,31 @@ async def changes(
                     known = {**stamps(these), **now}
                 if folders(these) != places:
                     break
+
+
+async def _signs(places: tuple[Path, ...], stop: asyncio.Event) -> AsyncGenerator[None, None]:
+    """Says that something may have happened in one of these folders, and says so every `LOOK_MS` anyway."""
+    # Folders, as a file that is replaced takes its watch along; flat, as the ledger may lie below.
+    events = awatch(
+        *places,
+        watch_filter=None,
+        recursive=False,
+        step=SETTLE_MS,
+        debounce=DEBOUNCE_MS,
+        rust_timeout=LOOK_MS,
+        yield_on_timeout=True,
+        ignore_permission_denied=True,
+        stop_event=stop,
+    )
+    try:
+        async with aclosing(events):
+            async for _ in events:
+                yield
+    except OSError:
+        # A folder went just now, or the system has no watches left: looking has to do.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LOOK_MS / 1000)
+        yield
 
 
 def _expand(pattern: str, folder: Path) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""Reads a ledger for people: which records, and each as one line of text. Checks nothing; that is `verify`."""
+"""Reads a ledger for people: which records, and each as a line of text. Checks nothing: `verify` does."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -56,12 +56,8 @@ def read(path: Path, *, last: int | None = None, where: Where | None = None) -> 
 
 
 def line(record: dict[str, Any]) -> str:
-    """The record in one aligned line: time, decision, outcome, who, what, why. Safe to print on a terminal."""
-    who = (
-        "/".join(str(record[key]) for key in ("agent", "user") if record.get(key))
-        or record.get("auth")
-        or "-"
-    )
+    """The record in one aligned line: time, decision, outcome, who, what, why. Safe on a terminal."""
+    who = _joined(record, "agent", "user") or record.get("auth") or "-"
     what = _tool(record) or record.get("method") or "-"
     if record.get("event", "call") != "call":
         what = f"{record['event']} {what}"
@@ -95,14 +91,16 @@ def _parse(name: str, text: bytes) -> Entry:
             return claim.head.seq, msgspec.json.decode(record_of(text), type=dict[str, Any])
     except msgspec.MsgspecError:
         pass
-    return 0, {
-        "event": "unreadable",
-        "detail": f"a line in {name} is no record; run `toolgate ledger verify`",
-    }
+    detail = f"a line in {name} is no record; run `toolgate ledger verify`"
+    return 0, {"event": "unreadable", "detail": detail}
 
 
 def _tool(record: dict[str, Any]) -> str:
-    return "/".join(str(record[key]) for key in ("server", "target") if record.get(key))
+    return _joined(record, "server", "target")
+
+
+def _joined(record: dict[str, Any], *keys: str) -> str:
+    return "/".join(str(record[key]) for key in keys if record.get(key))
 
 
 def _like(pattern: str | None, value: str | None) -> bool:

@@ -1,9 +1,9 @@
-"""Checks a ledger with nothing but its files: every line, their order, and what was moved aside. Changes nothing.
+"""Checks a ledger with nothing but its files: every line, their order, and what was set aside. Changes none.
 
 A change, removal, addition, doubling or move of anything inside the ledger is found. What a chain cannot show
 is a cut at its end: lines or whole segments missing behind the last one. `Report.head` is there to be noted
-elsewhere; given back as `head`, it proves that everything up to it is still there. Likewise, who can write all
-files can make a new chain from the start: only a head that was noted tells it from the old one.
+elsewhere; given back as `head`, it proves that everything up to it is still there. Likewise, who can write
+all files can make a new chain from the start: only a head that was noted tells it from the old one.
 
 The ledger may be a copy, or that of a running gateway.
 """
@@ -27,7 +27,7 @@ _STEP = 1000
 def verify(path: Path, head: Head | None = None, progress: Callable[[int], None] | None = None) -> Report:
     """Check the ledger in the folder `path`, and that it still holds `head`.
 
-    `progress` is told how many records are done, every thousand. Raises `OSError` where a file cannot be read.
+    `progress` is told how many records are done, every thousand. Raises `OSError` where one cannot be read.
     """
     return _Check(path, head, progress).run()
 

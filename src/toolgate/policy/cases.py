@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from toolgate.model import Call, Decision, Effect, Kind, Principal, Target, Task
 from toolgate.policy.decisions import Policy
-from toolgate.policy.document import Caller, CallText, Case, Source
+from toolgate.policy.document import Caller, CallText, Case, Source, TaskText
 from toolgate.ports import Clock
 
 METHODS = {Kind.TOOL: "tools/call", Kind.RESOURCE: "resources/read", Kind.PROMPT: "prompts/get"}
@@ -38,11 +38,6 @@ def run_cases(policy: Policy, sources: Sequence[Source]) -> list[CaseResult]:
 
 def principal_of(caller: Caller) -> Principal:
     """The principal that a written caller stands for."""
-    task = caller.task
-    if isinstance(task, str):
-        named: Task | None = Task(task)
-    else:
-        named = task and Task(task.id, task.name, task.attributes)
     return Principal(
         id="case",
         method="case",
@@ -52,9 +47,15 @@ def principal_of(caller: Caller) -> Principal:
         roles=caller.roles,
         scopes=caller.scopes,
         tags=caller.tags,
-        task=named,
+        task=_task_of(caller.task),
         claims=caller.claims,
     )
+
+
+def _task_of(task: str | TaskText | None) -> Task | None:
+    if task is None:
+        return None
+    return Task(task) if isinstance(task, str) else Task(task.id, task.name, task.attributes)
 
 
 def target_of(text: CallText) -> Target:

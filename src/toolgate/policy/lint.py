@@ -1,17 +1,16 @@
 """What is allowed to be written but probably not meant, and what each rule costs. Warnings only."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from msgspec import Struct
 
 from toolgate.errors import Problem
-from toolgate.model import Effect, Principal, Target
-from toolgate.policy.decisions import Policy, know_nothing
-from toolgate.policy.facts import Situation
+from toolgate.model import Effect, Kind, Principal, Target
+from toolgate.policy.decisions import Policy
 from toolgate.policy.index import Index
 from toolgate.policy.patterns import split_pattern
 from toolgate.policy.plan import RANK
-from toolgate.policy.rules import Rule
+from toolgate.policy.rules import KINDS, Rule
 from toolgate.policy.vocabulary import Stage
 
 
@@ -31,16 +30,20 @@ def costs(policy: Policy) -> list[Cost]:
 def lint(policy: Policy) -> list[Problem]:
     """Rules that change nothing, and keys of `environment` that nobody configured, in the order written."""
     covering = Index(rule for rule in policy.rules if rule.condition is None)
-    problems: list[Problem] = []
-    for rule in policy.rules:
-        for text in (*_useless(policy, rule), *_unknown_keys(policy, rule)):
-            file, line, column = rule.place
-            problems.append(Problem(text, file=file, line=line, column=column, key=rule.id))
-        if shadow := _shadow(policy, covering, rule):
-            text = f"Never decides: `{shadow.id}` ({shadow.effect.value}) covers all it is about."
-            file, line, column = rule.place
-            problems.append(Problem(text, file=file, line=line, column=column, key=rule.id))
-    return problems
+    return [
+        _warning(rule, text)
+        for rule in policy.rules
+        for text in (
+            *_useless(policy, rule),
+            *_unknown_keys(policy, rule),
+            *_shadowed(policy, covering, rule),
+        )
+    ]
+
+
+def _warning(rule: Rule, text: str) -> Problem:
+    file, line, column = rule.place
+    return Problem(text, file=file, line=line, column=column, key=rule.id)
 
 
 def _cost(rule: Rule) -> str:
@@ -52,8 +55,10 @@ def _cost(rule: Rule) -> str:
 def _useless(policy: Policy, rule: Rule) -> Iterator[str]:
     if rule.effect is Effect.ALLOW and policy.default.effect is Effect.ALLOW and not policy.first_match:
         yield "Changes nothing: what no rule denies is allowed by `default: allow` already."
-    if rule.condition is not None and not rule.condition.reads and rule.condition.settle(_NOBODY) is False:
-        yield "Never matches: its condition is false whoever calls."
+    if rule.condition is not None and not rule.condition.reads:
+        nobody = policy.situation(Principal("nobody", "lint"), Target(Kind.SERVER, "", ""))
+        if rule.condition.settle(nobody) is False:
+            yield "Never matches: its condition is false whoever calls."
 
 
 def _unknown_keys(policy: Policy, rule: Rule) -> Iterator[str]:
@@ -62,12 +67,16 @@ def _unknown_keys(policy: Policy, rule: Rule) -> Iterator[str]:
         yield f"Reads `environment.{key}`, which is not configured here."
 
 
-def _shadow(policy: Policy, covering: Index, rule: Rule) -> Rule | None:
-    """A rule that decides wherever this one could."""
-    for other in _about(covering, rule):
-        if _outranks(policy, other, rule) and _asks_less(other, rule) and _aims_wider(covering, other, rule):
-            return other
-    return None
+def _shadowed(policy: Policy, covering: Index, rule: Rule) -> Iterator[str]:
+    """Other rules that decide wherever this one could, whatever the arguments."""
+    asked = {kind: frozenset[str]() for kind in KINDS} | dict(rule.asks)
+    # A glob fits another glob's text only where its own `*` swallow the other's: then it covers it.
+    found = [{other.order: other for other in covering.find(target, asked)} for target in _targets(rule)]
+    for order, other in sorted(found[0].items()):
+        everywhere = all(order in others for others in found)
+        if everywhere and _outranks(policy, other, rule) and _asks_less(other, rule):
+            yield f"Never decides: `{other.id}` ({other.effect.value}) covers all it is about."
+            return
 
 
 def _outranks(policy: Policy, other: Rule, rule: Rule) -> bool:
@@ -82,29 +91,8 @@ def _asks_less(other: Rule, rule: Rule) -> bool:
     return all(kind in asked and asked[kind] <= values for kind, values in other.asks)
 
 
-def _aims_wider(covering: Index, other: Rule, rule: Rule) -> bool:
-    # A glob fits another glob's text only where its own `*` swallow the other's: then it covers it.
-    return all(
-        any(other is found for found in _found(covering, kind_target)) for kind_target in _targets(rule)
-    )
-
-
-def _about(covering: Index, rule: Rule) -> Iterable[Rule]:
-    first = next(_targets(rule))
-    return _found(covering, first)
-
-
-def _found(covering: Index, target: Target) -> Iterator[Rule]:
-    for shelf in covering.shelves(target):
-        for rules in shelf.values():
-            yield from rules
-
-
 def _targets(rule: Rule) -> Iterator[Target]:
     """The patterns of a rule, as if they were names."""
     for kind, texts in rule.patterns.items():
         for text in texts:
             yield Target(kind, *split_pattern(text))
-
-
-_NOBODY = Situation(Principal("", ""), Target(kind=next(iter(RANK)), server="", name=""), {}, know_nothing)  # type: ignore[arg-type]

@@ -14,19 +14,23 @@ _SERVER = re.compile(r"[A-Za-z0-9._*-]+")
 
 
 class Glob:
-    """A text with `*` in it."""
+    """A text in which every `*` stands for anything, also nothing."""
 
-    __slots__ = ("_least", "_middle", "head", "tail")
+    __slots__ = ("_least", "_middle", "_tail", "_text", "head")
 
     def __init__(self, text: str) -> None:
-        self.head, *self._middle, self.tail = text.split("*")
+        self._text = text
+        self.head, *self._middle = text.split("*")
+        self._tail = self._middle.pop() if self._middle else None
         self._least = len(text.replace("*", ""))
 
     def fits(self, text: str) -> bool:
-        """True where every `*` can be replaced by something, or nothing, to give `text`."""
-        if len(text) < self._least or not (text.startswith(self.head) and text.endswith(self.tail)):
+        """True where every `*` can be replaced to give `text`."""
+        if self._tail is None:
+            return text == self._text
+        if len(text) < self._least or not (text.startswith(self.head) and text.endswith(self._tail)):
             return False
-        at, end = len(self.head), len(text) - len(self.tail)
+        at, end = len(self.head), len(text) - len(self._tail)
         for part in self._middle:
             at = text.find(part, at, end)
             if at < 0:

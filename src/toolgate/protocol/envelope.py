@@ -60,7 +60,7 @@ def read(line: bytes) -> Envelope | None:
         wire = _wire.decode(line)
     except RecursionError:
         return None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         found = _wire_of_odd_text(line)
         if found is None:
             return None

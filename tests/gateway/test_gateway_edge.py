@@ -1,0 +1,114 @@
+"""What the listener refuses before anybody is identified, and garbage of every kind."""
+
+import json
+import random
+import socket
+
+import pytest
+from gateway_support import JSON, META, MODERN, Running, bearer
+
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": META}}
+HEADERS = {**JSON, **bearer("teller"), "MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/list"}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"Host": "evil.example.com"}, 403, -32600),
+        ({"Origin": "https://evil.example.com"}, 403, -32600),
+        ({"Content-Type": "text/plain"}, 415, -32600),
+        ({"MCP-Protocol-Version": "2099-01-01"}, 400, -32020),
+        ({"Mcp-Method": "tools/call"}, 400, -32020),
+        ({"Mcp-Method": "TOOLS/LIST"}, 400, -32020),
+    ],
+)
+def test_a_bad_header_is_refused(gateway: Running, change: dict[str, str], status: int, code: int) -> None:
+    """E13, E14, E17, E75."""
+    answered, _, text = gateway.send("POST", "/mcp", json.dumps(CALL).encode(), {**HEADERS, **change})
+    assert (answered, json.loads(text)["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/list"}', 400, -32600),
+        (b"[" * 5000 + b"]" * 5000, 400, -32700),
+        (b"\xef\xbb\xbf{}", 400, -32700),
+        (b'{"jsonrpc":"2.0","id":1,"method":"\xff"}', 400, -32700),
+        (b'{"jsonrpc":"2.0","id":NaN,"method":"x"}', 400, -32700),
+        (b'{"jsonrpc":"2.0","id":' + b"1" * 5000 + b',"method":"x"}', 400, -32700),
+        (b'{"jsonrpc":"2.0","id":1.5,"method":"x"}', 400, -32600),
+        (b'{"jsonrpc":"2.0","id":null,"method":"x"}', 400, -32600),
+        (b'{"jsonrpc":"1.0","id":1,"method":"x"}', 400, -32600),
+        (b'{"jsonrpc":"2.0","id":1,"result":{}}', 400, -32600),
+        (b"[]", 400, -32600),
+        (b"", 400, -32700),
+        (b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}', 400, -32602),
+        (b"x" * (4 * 1024 * 1024 + 1), 413, -31413),
+    ],
+)
+def test_a_bad_body_gets_the_error_it_deserves(gateway: Running, body: bytes, status: int, code: int) -> None:
+    """E02, E04, E07, E08, E09."""
+    answered, _, text = gateway.send("POST", "/mcp", body, HEADERS)
+    assert (answered, json.loads(text)["error"]["code"]) == (status, code)
+
+
+def test_other_methods_are_told_what_is_allowed(gateway: Running) -> None:
+    """E37."""
+    assert gateway.send("GET", "/mcp")[1]["allow"] == "POST"
+    assert gateway.send("PUT", "/mcp")[0] == 405
+    assert gateway.send("GET", "/nothing")[0] == 404
+    assert gateway.send("POST", "/servers/nobody/mcp", b"{}", HEADERS)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (
+            b"POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}",
+            b"400",
+        ),
+        (
+            b"POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
+            b"400",
+        ),
+        (b"GET /healthz HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n", b"400"),
+        (b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: " + b"y" * 40_000 + b"\r\n\r\n", b"431"),
+        (b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n" + b"x: y\r\n" * 200 + b"\r\n", b"431"),
+        (b"\x16\x03\x01\x02\x00\x01", b"400"),
+    ],
+)
+def test_smuggling_and_endless_headers_end_the_connection(
+    gateway: Running, request_bytes: bytes, status: bytes
+) -> None:
+    """E08."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as client:
+        client.sendall(request_bytes)
+        answer = b""
+        while chunk := client.recv(65536):
+            answer += chunk
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_garbage_never_gets_a_500_and_never_ends_the_gateway(gateway: Running) -> None:
+    """Mutations of a good message: each is answered, or refused with a JSON-RPC error."""
+    random_bytes = random.Random(7)
+    good = json.dumps(CALL).encode()
+    for _ in range(1500):
+        body = bytearray(good)
+        for _ in range(random_bytes.randint(1, 6)):
+            at = random_bytes.randrange(len(body))
+            piece = random_bytes.choice(
+                [b'"', b"{", b"[", b"\\", b"\xff", b"\x00", b"1e999", b'"id":1,', b""]
+            )
+            body[at : at + random_bytes.randint(0, 3)] = piece
+        version = random_bytes.choice([MODERN, "2025-11-25", "2025-03-26", "x", ""])
+        status, _, text = gateway.send(
+            "POST", "/mcp", bytes(body), {**HEADERS, "MCP-Protocol-Version": version}
+        )
+        assert status in (200, 202, 400, 401, 404), (status, bytes(body))
+        if status not in (200, 202):
+            assert json.loads(text)["error"]["code"] < 0
+    assert gateway.process.poll() is None
