@@ -16,11 +16,18 @@ TORN = b'{"seq":9,"prev":"12'
 
 def record(number: int = 1, **fields: object) -> Record:
     """A record like one of a call; `number` makes its id and its second."""
-    known: dict = {"method": "tools/call", "agent": "closing-agent", "server": "bank", "target": "read_account"}
+    known: dict = {
+        "method": "tools/call",
+        "agent": "closing-agent",
+        "server": "bank",
+        "target": "read_account",
+    }
     return Record(f"call-{number}", f"2026-11-25T10:00:{number % 60:02d}.000000Z", **{**known, **fields})
 
 
-def build(folder: Path, count: int, *, segment_bytes: int = 1 << 26, start: int = 1, **fields: object) -> Path:
+def build(
+    folder: Path, count: int, *, segment_bytes: int = 1 << 26, start: int = 1, **fields: object
+) -> Path:
     """A ledger with `count` more records, without a loop."""
     folder.mkdir(exist_ok=True, mode=0o700)
     tail = Tail(recover(folder), segment_bytes)

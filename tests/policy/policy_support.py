@@ -49,9 +49,7 @@ def rule(when: str | None = None, effect: str = "allow", **more: Any) -> dict[st
 def policy_of(
     *rules: Mapping[str, Any], default: str | None = None, combine: str | None = None, **kwargs: Any
 ) -> Policy:
-    document = Document.model_validate(
-        {"version": 1, "rules": rules, "default": default, "combine": combine}
-    )
+    document = Document.model_validate({"version": 1, "rules": rules, "default": default, "combine": combine})
     written = Source(document, lambda path: ("policy.yaml", 1, 1))
     return compile_policies([written], **{"clock": lambda: NOON, **kwargs})
 

@@ -3,8 +3,8 @@
 from itertools import permutations
 
 import pytest
-
 from policy_support import ANALYST, NOBODY, ask, call, policy, policy_of, rule, tool
+
 from toolgate.model import Effect, Kind, Principal, Target, Task
 
 FAILS = "args.missing > 1"
@@ -150,7 +150,8 @@ rules:
 
 
 @pytest.mark.parametrize(
-    ("args", "by"), [({"n": 1}, "one"), ({"n": 2}, "two"), ({"n": 3}, "three"), ({"n": 4}, "four"), ({}, "two")]
+    ("args", "by"),
+    [({"n": 1}, "one"), ({"n": 2}, "two"), ({"n": 3}, "three"), ({"n": 4}, "four"), ({}, "two")],
 )
 async def test_the_first_match_decides_where_that_is_asked_for(args: dict[str, int], by: str) -> None:
     assert (await ask(policy(FIRST), args)).rule == by

@@ -1,9 +1,8 @@
 """What a policy file may say."""
 
 import pytest
-from pydantic import ValidationError
-
 from policy_support import source
+from pydantic import ValidationError
 
 HEAD = "version: 1\nrules:\n  - id: one\n    effect: allow\n"
 
@@ -26,7 +25,10 @@ HEAD = "version: 1\nrules:\n  - id: one\n    effect: allow\n"
         ("version: 1\ntests: [{name: a, call: {args: {}}, expect: allow}]", "names one of"),
         ("version: 1\ntests: [{name: a, call: {tool: a/b, prompt: a/b}, expect: allow}]", "names one of"),
         ("version: 1\ntests: [{name: a, call: {tool: b}, expect: allow}]", "server/name"),
-        ("version: 1\ntests: [{name: a, call: {tool: a/b}, at: '2026-01-01T10:00:00', expect: allow}]", "timezone"),
+        (
+            "version: 1\ntests: [{name: a, call: {tool: a/b}, at: '2026-01-01T10:00:00', expect: allow}]",
+            "timezone",
+        ),
     ],
 )
 def test_what_has_no_single_meaning_is_refused(text: str, says: str) -> None:

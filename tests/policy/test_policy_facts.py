@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-
 from policy_support import ANALYST, NOBODY, NOON, call, policy_of, rule, session, tool
+
 from toolgate.model import Call, Effect, Kind, Principal, Target, Task
 from toolgate.policy.facts import CLIENT_INFO
 
@@ -26,7 +26,7 @@ async def answer(when: str, by: Principal = ANALYST, given: Call | None = None, 
         'caller.agent == "reporter" && has(caller.user)',
         '"staff" in roles && "mcp:tools" in scopes && "low-risk" in tags',
         'claims.department == "finance" && "b" in claims.groups && size(claims) == 2',
-        '!has(task.id) && size(task) == 0',
+        "!has(task.id) && size(task) == 0",
         'tool.server == "bank" && tool.name == "read"',
         "!has(resource.uri) && !has(prompt.name)",
         "args.amount == 3 && size(args) == 2",
@@ -87,7 +87,9 @@ async def test_a_client_that_names_itself_oddly_has_no_name(meta: Any) -> None:
 
 async def test_tool_facts_come_from_the_catalogue() -> None:
     facts = {"title": "Read", "annotations": {"readOnlyHint": True}, "tags": ["money"], "else": object()}
-    when = 'tool.title == "Read" && tool.annotations.readOnlyHint && "money" in tool.tags && tool.name == "read"'
+    when = (
+        'tool.title == "Read" && tool.annotations.readOnlyHint && "money" in tool.tags && tool.name == "read"'
+    )
     assert await answer(when, facts=lambda target: facts) is True
     assert await answer("size(tool) == 5", facts=lambda target: facts) is True
 

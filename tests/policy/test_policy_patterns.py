@@ -52,7 +52,13 @@ def test_a_pattern_is_server_and_name(pattern: str, parts: tuple[str, str]) -> N
 
 @pytest.mark.parametrize(
     ("pattern", "remedy"),
-    [("read", r"\*/read"), ("accounts://x", r"\*/accounts://x"), ("bank/", r"bank/\*"), ("/x", "server"), ("", "server")],
+    [
+        ("read", r"\*/read"),
+        ("accounts://x", r"\*/accounts://x"),
+        ("bank/", r"bank/\*"),
+        ("/x", "server"),
+        ("", "server"),
+    ],
 )
 def test_a_pattern_without_server_or_name_is_refused_with_a_remedy(pattern: str, remedy: str) -> None:
     with pytest.raises(ValueError, match=remedy):

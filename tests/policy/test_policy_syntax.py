@@ -30,8 +30,12 @@ def language() -> Language:
         ("true", set()),
     ],
 )
-def test_every_name_is_found_with_its_keys(language: Language, text: str, paths: set[tuple[str, ...]]) -> None:
-    ours = {path for path in language.compile(text).paths if path[0].split(".")[0] in ("args", "claims", "now")}
+def test_every_name_is_found_with_its_keys(
+    language: Language, text: str, paths: set[tuple[str, ...]]
+) -> None:
+    ours = {
+        path for path in language.compile(text).paths if path[0].split(".")[0] in ("args", "claims", "now")
+    }
     assert ours == paths
 
 

@@ -1,8 +1,8 @@
 """The words of a condition."""
 
 import pytest
-
 from policy_support import ANALYST, call, policy_of, rule, tool
+
 from toolgate.policy.cel import Language
 from toolgate.policy.vocabulary import FUNCTIONS, VARIABLES, Stage, collect, stage_of
 

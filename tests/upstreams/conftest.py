@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import uvloop
-from stdio_support import stdio
+from stdio_support import own_children, stdio
 
 from toolgate.upstreams.stdio import Stdio
 
@@ -29,3 +29,4 @@ async def open_stdio() -> AsyncIterator[Callable[..., Stdio]]:
     async with asyncio.timeout(10):
         for upstream in opened:
             await upstream.aclose()
+    assert own_children() == set()

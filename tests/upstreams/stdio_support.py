@@ -93,3 +93,9 @@ def lives(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX" or int(parent) == os.getpid()
+
+
+def own_children() -> set[int]:
+    """Every child process of ours, zombies among them."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for each in lists for pid in each.read_text().split()}

@@ -114,7 +114,7 @@ async def test_a_child_that_dies_at_once_says_why(open_stdio: Open) -> None:
 async def test_a_failed_handshake_is_a_refusal_and_leaves_no_child(
     open_stdio: Open, how: str, why: str
 ) -> None:
-    upstream = open_stdio("odd", how, start_seconds=1.0 if how == "silent" else 5.0)
+    upstream = open_stdio("odd", how, start_seconds=0.3 if how == "silent" else 5.0)
     assert why in (await refused(upstream)).reason
     await upstream.aclose()
 

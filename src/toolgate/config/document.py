@@ -192,7 +192,7 @@ class _Building:
         for key, value in node.value:
             if not isinstance(key, ScalarNode):
                 self._fault(key, path, "a key must be text.", "Put values that start with { or [ in quotes.")
-            elif key.value == "<<" and key.style is None:
+            elif key.value == "<<" and not key.style:
                 self._fault(key, path, "merge keys ('<<') are not read here.", "Write the keys out.")
             elif key.value in first:
                 line, _ = _position(first[key.value])

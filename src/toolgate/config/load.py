@@ -1,5 +1,6 @@
 """A file to a validated model, or every fault in it. Knows the order of the steps, not the keys."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,8 @@ class Loaded(Generic[Model]):
     """What relative paths in it are seen from."""
     files: tuple[Path, ...]
     """The file itself and the secret files it names."""
+    read_at: int
+    """Unix nanoseconds just before it was read; what changes later is not in it."""
     document: Document = field(repr=False)
 
     def locate(self, path: tuple[str | int, ...]) -> tuple[str, int, int]:
@@ -81,6 +84,7 @@ def read(
     `renamed` explains top-level keys that people bring from elsewhere: our key, and the remedy to show.
     """
     file = Path(path)
+    read_at = time.time_ns()
     text = _bytes(file)
     parsed = parse(text, str(path))
     folder = file.absolute().parent
@@ -96,7 +100,7 @@ def read(
     # Raised out here, so that no traceback carries pydantic's error, which holds the values.
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-    return Loaded(value, text, folder, (file.absolute(), *references.files), parsed)
+    return Loaded(value, text, folder, (file.absolute(), *references.files), read_at, parsed)
 
 
 def _bytes(file: Path) -> bytes:

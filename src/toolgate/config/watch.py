@@ -5,7 +5,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from watchfiles import awatch
@@ -22,6 +22,14 @@ LOOK_MS = 5_000
 """How often the files are looked at without a sign: network disks send none, nor do folders made anew."""
 
 Stamps = Mapping[str, Any]
+
+
+class _Stamp(NamedTuple):
+    device: int
+    inode: int
+    mtime: int
+    ctime: int
+    size: int
 
 
 class Watched(Struct, frozen=True):
@@ -66,11 +74,12 @@ async def changes(
     """Names what changed, each time something did, until `stop` is set or the iterator is closed.
 
     `current` gives the config in force, asked again after every change: a reload may name other files.
-    A change made while the last one is being worked on is not lost.
+    A change made after the config was read, or while the last change is being worked on, is not lost.
     """
     stop = stop or asyncio.Event()
-    these = watched(current())
-    known = stamps(these)
+    loaded = current()
+    these = watched(loaded)
+    known = _read_before(loaded.read_at, stamps(these))
     while not stop.is_set():
         places = folders(these)
         async with aclosing(_signs(places, stop)) as signs:
@@ -87,7 +96,8 @@ async def changes(
 
 
 async def _signs(places: tuple[Path, ...], stop: asyncio.Event) -> AsyncGenerator[None, None]:
-    """Says that something may have happened in one of these folders, and says so every `LOOK_MS` anyway."""
+    """Says that something may have happened in one of these folders: at once, and every `LOOK_MS` anyway."""
+    yield
     # Folders, as a file that is replaced takes its watch along; flat, as the ledger may lie below.
     events = awatch(
         *places,
@@ -111,6 +121,14 @@ async def _signs(places: tuple[Path, ...], stop: asyncio.Event) -> AsyncGenerato
         yield
 
 
+def _read_before(read_at: int, found: Stamps) -> Stamps:
+    """Without the files that were written since: what was read is not what they say now."""
+    return {
+        name: None if isinstance(stamp, _Stamp) and stamp.ctime > read_at else stamp
+        for name, stamp in found.items()
+    }
+
+
 def _expand(pattern: str, folder: Path) -> tuple[Path, ...]:
     try:
         return expand(pattern, folder)
@@ -118,9 +136,9 @@ def _expand(pattern: str, folder: Path) -> tuple[Path, ...]:
         return ()
 
 
-def _stamp(file: Path) -> tuple[int, ...] | None:
+def _stamp(file: Path) -> _Stamp | None:
     try:
         status = os.stat(file)
     except OSError:
         return None
-    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+    return _Stamp(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)

@@ -26,6 +26,7 @@ class Report(Struct):
     ok: bool = True
     """Whether nothing was found."""
     records: int = 0
+    """Lines that are intact and in their place."""
     segments: int = 0
     first_ts: str | None = None
     last_ts: str | None = None

@@ -89,7 +89,7 @@ def _parse(name: str, text: bytes) -> Entry:
     try:
         if claim:
             return claim.head.seq, msgspec.json.decode(record_of(text), type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         pass
     detail = f"a line in {name} is no record; run `toolgate ledger verify`"
     return 0, {"event": "unreadable", "detail": detail}

@@ -93,10 +93,11 @@ class _Check:
             # nothing, the next line is believed in what it follows.
             claim = parse(line)
             self._head = claim.head if claim else None
+        else:
+            self._read_record(name, number, line)
         if self._head:
             self._report.head = self._head
             self._compare_noted(self._head, name, number)
-            self._read_record(name, number, line)
 
     def _compare_noted(self, head: Head, name: str, number: int) -> None:
         if self._noted is None or head.seq != self._noted.seq:
@@ -112,7 +113,7 @@ class _Check:
             if record.method == TORN and record.event == "gateway":
                 torn = msgspec.json.decode(record.arguments, type=Torn)
                 self._torn[torn.name] = torn
-        except msgspec.MsgspecError as problem:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as problem:
             report.find("line", f"What this line holds is no record: {problem}.", name, number)
             return
         if record.event == "begin":

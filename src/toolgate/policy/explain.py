@@ -3,6 +3,7 @@
 Asks the policy for the decision and only describes it; nothing is decided here.
 """
 
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -100,16 +101,22 @@ def _look(rule: Rule, situation: Situation, held: Held) -> Look:
         None if verdict is None else matches(rule, verdict),
         _why(rule, verdict),
         rule.condition.text,
-        rule.condition.values(situation),
+        {name: _plain(value) for name, value in rule.condition.values(situation).items()},
     )
 
 
+def _plain(value: Any) -> Any:
+    """As JSON can say it."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
 def _verdict(rule: Rule, situation: Situation) -> Verdict | None:
+    """As the plan asks: early where that is enough, else in the call."""
     assert rule.condition is not None
-    verdict = rule.condition.foresee(situation)
-    if verdict is None and situation.call is not None:
-        return rule.condition.judge(situation)
-    return verdict
+    if situation.call is None:
+        return rule.condition.foresee(situation)
+    settled = rule.condition.settle(situation)
+    return rule.condition.judge(situation) if settled is None else settled
 
 
 def _why(rule: Rule, verdict: Verdict | None) -> str:

@@ -12,7 +12,7 @@ def act(message: dict[str, Any]) -> None:
     number, method = message.get("id"), message.get("method")
     if method == "ask":
         waiting.append(number)  # type: ignore[arg-type]
-        say(id="question", method=message["params"]["method"], params={"message": "Sure?"})
+        say(id="question", method=message["params"]["what"], params={"message": "Sure?"})
     elif method == "withdraw":
         waiting.append(number)  # type: ignore[arg-type]
         say(id="question", method="elicitation/create", params={})
