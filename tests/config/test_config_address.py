@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,8 +39,26 @@ def test_an_address_to_listen_on_is_read_and_written_back(written, host, port, l
 
 @pytest.mark.parametrize(
     "written",
-    [8080, None, "", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "::1:80"]
-    + ["[127.0.0.1]:80", "a b:80", "http://a:80", "a:80 ", "a\n:80", "999.1.1.1:80", "22:30", "-a:80"],
+    [
+        8080,
+        None,
+        "",
+        "8080",
+        ":8080",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:65536",
+        "127.0.0.1:-1",
+        "::1:80",
+        "[127.0.0.1]:80",
+        "a b:80",
+        "http://a:80",
+        "a:80 ",
+        "a\n:80",
+        "999.1.1.1:80",
+        "22:30",
+        "-a:80",
+    ],
 )
 def test_what_is_no_address_to_listen_on_is_refused(written):
     with pytest.raises(PydanticCustomError):
@@ -55,9 +75,33 @@ def test_an_http_url_is_kept_as_written(written):
 
 @pytest.mark.parametrize(
     "written",
-    ["", "a", "/a", "//a/b", "ftp://a", "http://", "http:///x", "http://a:b", "http://a:99999", "http://a:0", "http://[::1"]
-    + ["http://a b/", "http://a/\n", "http://a/\t", "http://é/", "http://u@a/", "http://u:p@a/", "http://a/#x", "http://a/#"]
-    + ["http://-/", "http://a%2f/", "http://999.9.9.9/", "http://[x]/", "http://[127.0.0.1]/", "http://a\\@b/"],
+    [
+        "",
+        "a",
+        "/a",
+        "//a/b",
+        "ftp://a",
+        "http://",
+        "http:///x",
+        "http://a:b",
+        "http://a:99999",
+        "http://a:0",
+        "http://[::1",
+        "http://a b/",
+        "http://a/\n",
+        "http://a/\t",
+        "http://é/",
+        "http://u@a/",
+        "http://u:p@a/",
+        "http://a/#x",
+        "http://a/#",
+        "http://-/",
+        "http://a%2f/",
+        "http://999.9.9.9/",
+        "http://[x]/",
+        "http://[127.0.0.1]/",
+        "http://a\\@b/",
+    ],
 )
 def test_what_is_no_plain_http_url_is_refused(written):
     with pytest.raises(PydanticCustomError):
@@ -83,7 +127,9 @@ def test_a_host_name_is_one_name(written):
         host_name(written)
 
 
-@pytest.mark.parametrize("written", ["*", "null", "a.example", "https://a/", "https://a/b", "https://u@a", "https://a?"])
+@pytest.mark.parametrize(
+    "written", ["*", "null", "a.example", "https://a/", "https://a/b", "https://u@a", "https://a?"]
+)
 def test_an_origin_is_scheme_and_host_only(written):
     with pytest.raises(PydanticCustomError):
         origin(written)
@@ -100,7 +146,5 @@ def test_only_https_and_this_machine_deliver_unchanged():
 @given(st.text(max_size=40) | st.from_regex(r"https?://[\x00-\x7f]{0,20}", fullmatch=True))
 def test_any_text_is_an_address_or_refused(text):
     for read in (host_port, http_url, public_url, host_name, origin):
-        try:
-            assert str(read(text))
-        except PydanticCustomError as error:
-            assert text not in error.message() or len(text) < 30
+        with suppress(PydanticCustomError):
+            assert str(read(text)).lower() == text.lower()

@@ -32,7 +32,8 @@ def test_a_pattern_without_wildcards_is_a_path(folder):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["policies/*.json", "policies/z.yaml", "policies/", "policies", "nowhere/*.yaml", "policies/d.yaml"]
+    "pattern",
+    ["policies/*.json", "policies/z.yaml", "policies/", "policies", "nowhere/*.yaml", "policies/d.yaml"],
 )
 def test_a_pattern_that_matches_no_file_is_an_error(folder, pattern):
     with pytest.raises(ValueError, match=r"^no file matches\.$"):

@@ -1,9 +1,15 @@
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from toolgate.config.units import Bytes, Moment, PerPeriod, Rate, Seconds
+
+NO_TEXT = [5, 5.0, True, None, []]
+NO_UNIT = ["", "5", "s", "-5s", "5 s", "1.5h", "5d", "5MB", "5mib", "5/", "0/s", "5/month", "\u0665s", "5s\n"]
+NO_UNIT += ["9999999999s", "2027-01-31", "2027-01-31T18:00:00", "20270131T180000Z"]
 
 
 class Everything(BaseModel):
@@ -46,11 +52,7 @@ def test_a_value_with_its_unit_is_read(key, written, meant):
         ("when", "expected a date and time such as 2027-01-31T18:00:00Z."),
     ],
 )
-@pytest.mark.parametrize(
-    "written",
-    [5, 5.0, True, None, [], "", "5", "s", "-5s", "5 s", "1.5h", "5d", "5MB", "5mib", "5/", "0/s", "5/month"]
-    + ["\u0665s", "9999999999s", "5s\n", "2027-01-31", "2027-01-31T18:00:00", "20270131T180000Z"],
-)
+@pytest.mark.parametrize("written", [*NO_TEXT, *NO_UNIT])
 def test_a_value_without_its_unit_is_refused(key, message, written):
     with pytest.raises(ValidationError) as caught:
         Everything(**{key: written})
@@ -66,10 +68,8 @@ def test_a_moment_that_does_not_exist_is_refused(written):
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text):
     for key in Everything.model_fields:
-        try:
-            Everything(**{key: text})
-        except ValidationError as error:
-            assert error.error_count() == 1
+        with suppress(ValidationError):
+            assert getattr(Everything(**{key: text}), key) is not None
 
 
 def test_an_editor_learns_the_form_from_the_schema():

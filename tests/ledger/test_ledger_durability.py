@@ -28,7 +28,7 @@ def fill(pipe: int) -> None:
 
 async def test_a_disk_that_does_not_answer_refuses_everybody_until_it_does(tmp_path):
     """The descriptor is put on a full pipe: the write blocks in the kernel as on a dead network disk."""
-    writer = Writer(tmp_path, durability="disk", deadline=0.05, pause=0.01)
+    writer = Writer(tmp_path, durability="disk", deadline=0.5, pause=0.01)
     writer.start()
     await asyncio.wait_for(writer.append(record(1)), WAIT)
     reader, stuck = os.pipe()

@@ -132,18 +132,22 @@ def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
         position = getattr(error, "position", 0)
         line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 0
         return Problem("YAML allows no control characters.", file=file, line=line)
-    line, column = mark.line + 1, mark.column + 1
     said = " ".join(
         part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
     )
-    remedy = ""
-    lines = text.splitlines()
+    remedy = _syntax_remedy(text, mark.line)
     if any(word in said for word in ("alias", "anchor", "tag")):
         # Fixed words: a secret that starts with * or & is taken for an alias and would be shown.
         said, remedy = "an alias, anchor or tag is unknown", "Put text that starts with *, & or ! in quotes."
-    elif line <= len(lines) and "${" in lines[line - 1]:
-        remedy = 'Put ${...} in quotes: "${env:NAME}".'
-    return Problem(f"not YAML: {said}.", file=file, line=line, column=column, remedy=remedy)
+    return Problem(f"not YAML: {said}.", file=file, line=mark.line + 1, column=mark.column + 1, remedy=remedy)
+
+
+def _syntax_remedy(text: str, at: int) -> str:
+    """What most often is the matter with such a line."""
+    line = "".join(text.splitlines()[at : at + 1])
+    if "${" in line:
+        return 'Put ${...} in quotes: "${env:NAME}".'
+    return "Indent with spaces, not tabs." if re.match(r" *\t", line) else ""
 
 
 def _child(node: Node, step: str | int) -> tuple[Node, Node] | None:

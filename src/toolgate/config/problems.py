@@ -147,7 +147,10 @@ def _meant(path: Path, schema: Mapping[str, Any], renamed: Renamed) -> tuple[str
     key = str(path[-1])
     if len(path) == 1 and key in renamed:
         return renamed[key]
-    close = _close(key, sorted(_keys_at(schema, path[:-1])))
+    known = _keys_at(schema, path[:-1])
+    if key in known:
+        return "", "It does not go with the other keys here."
+    close = _close(key, sorted(known))
     return (close, f"Did you mean '{close}'?") if close else ("", "")
 
 

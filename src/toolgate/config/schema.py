@@ -10,7 +10,7 @@ from toolgate.config.address import HostName, HostPort, ListenAddress, Origin, P
 from toolgate.config.schema_identity import Identity
 from toolgate.config.schema_servers import Server
 from toolgate.config.section import Section, raise_faults, written, wrong
-from toolgate.config.units import Bytes, Seconds
+from toolgate.config.units import Bytes, Seconds, between
 from toolgate.config.values import AnyPath, Count, ExistingFile, Flag, SealKey, ServerName, Text
 
 Scalar = str | int | float | bool
@@ -51,13 +51,13 @@ class Tls(Section):
 class Limits(Section):
     """What a client may send. Whatever is larger is refused before it is understood."""
 
-    body: Bytes = written("4MiB", ge=1024)
+    body: Annotated[Bytes, between("1KiB", "1GiB")] = written("4MiB")
     """Bytes of one message."""
-    headers: Bytes = written("32KiB", ge=1024, le=1024**2)
+    headers: Annotated[Bytes, between("1KiB", "1MiB")] = written("32KiB")
     """Bytes of all headers of a request."""
     header_count: Annotated[Count, Field(ge=10, le=1000)] = 100
     """Headers of a request."""
-    header_seconds: Seconds = written("10s", gt=0)
+    header_seconds: Annotated[Seconds, between("1ms", "5m")] = written("10s")
     """How long a client may take to send its headers."""
     json_depth: Annotated[Count, Field(ge=8, le=512)] = 128
     """Levels of objects and lists inside one message."""
@@ -66,7 +66,7 @@ class Limits(Section):
 class Sessions(Section):
     """Sessions of clients that speak revisions up to 2025-11-25."""
 
-    lifetime: Seconds = written("24h", gt=0)
+    lifetime: Annotated[Seconds, between("1s", "8760h")] = written("24h")
     """How long a session lives at most."""
     keys: tuple[SealKey, ...] = ()
     """Secrets of 32 bytes, as base64 or hex: the first seals session ids, all open them. Left out: a fresh
@@ -83,7 +83,7 @@ class Ledger(Section):
     it outlives the machine."""
     values: Literal["digest", "full"] = "digest"
     """What of a call's arguments is kept: their digest, or the arguments."""
-    segment_size: Bytes = written("64MiB", ge=64 * 1024)
+    segment_size: Annotated[Bytes, between("64KiB", "64GiB")] = written("64MiB")
     """Size at which a file of the record is closed and the next one begun."""
     on_failure: Literal["deny"] = "deny"
     """What happens to calls that cannot be recorded: they are not answered."""

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 
 from toolgate.config.address import HttpUrl, http_url, is_safe_transport
 from toolgate.config.section import Fault, Section, raise_faults, written, wrong
-from toolgate.config.units import Moment, Seconds
+from toolgate.config.units import Moment, Seconds, between
 from toolgate.config.values import Names, Text, in_folder, no_such
 
 Algorithm = Literal[
@@ -71,7 +71,7 @@ class Issuer(Section):
     """Signature algorithms accepted. There is no way to accept unsigned tokens."""
     claims: Claims = written({})
     """Which claim fills which field."""
-    leeway: Seconds = written("30s", le=300)
+    leeway: Annotated[Seconds, between("0s", "5m")] = written("30s")
     """How far its clock may be off ours."""
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
 
 from toolgate.config.address import HttpUrl
 from toolgate.config.section import Section, written, wrong
-from toolgate.config.units import Seconds
+from toolgate.config.units import Seconds, between
 from toolgate.config.values import (
     Argument,
     Command,
@@ -40,7 +40,7 @@ def _not_sse(value: object) -> object:
 class _Common(Section):
     description: Text | None = None
     """What the server is for, in the words of whoever runs the gateway."""
-    timeout: Seconds = written("60s", gt=0)
+    timeout: Annotated[Seconds, between("1ms", "24h")] = written("60s")
     """How long a call may stay without a word from the server."""
     disabled: Flag = False
     """True: the server is checked with the rest of the file, and otherwise as if it were not there."""
@@ -83,8 +83,8 @@ class StdioServer(_Common):
     cwd: ExistingFolder = written(".")
     """The folder it starts in; left out, the config's folder."""
     max_children: Count = 16
-    """Processes of this server at the same time; further callers wait."""
-    idle: Seconds = written("5m", gt=0)
+    """Processes of this server at the same time. Beyond, an idle one makes room, or else the call is refused."""
+    idle: Annotated[Seconds, between("1ms", "24h")] = written("5m")
     """How long a process without calls is kept."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, NoReturn
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -51,6 +51,19 @@ def moment(value: object) -> float:
         return datetime.fromisoformat(match[0]).timestamp()
     except (ValueError, OverflowError):
         _refuse("a date and time that exists, such as 2027-01-31T18:00:00Z")
+
+
+def between(least: str, most: str) -> AfterValidator:
+    """Bounds of a duration or a size, both as they are written, and told so to whoever crosses them."""
+    read = duration if re.fullmatch(_DURATION, least) else size
+    lowest, highest = read(least), read(most)
+
+    def check(value: float) -> float:
+        if lowest <= value <= highest:
+            return value
+        raise PydanticCustomError("unit", "must be from {least} to {most}.", {"least": least, "most": most})
+
+    return AfterValidator(check)
 
 
 def _fullmatch(pattern: str, value: object) -> re.Match[str] | None:

@@ -106,14 +106,14 @@ def fields(message: bytes | Raw) -> dict[str, Raw]:
     """The fields of an object, their values as bytes. Raises `ValueError` for anything but an object."""
     try:
         return _fields.decode(message)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return _fields_of_odd_text(bytes(message), error)
 
 
-def _fields_of_odd_text(message: bytes, error: msgspec.DecodeError) -> dict[str, Raw]:
+def _fields_of_odd_text(message: bytes, error: Exception) -> dict[str, Raw]:
     # Lone surrogates, which servers emit when they cut a text, are refused by msgspec even under Raw.
     try:
-        value = json.loads(message)
+        value = json.loads(message.decode())
     except (ValueError, RecursionError):
         raise ValueError(str(error)) from None
     if not isinstance(value, dict):
@@ -151,7 +151,7 @@ def text(value: Raw | None) -> str | None:
         return None
     try:
         return _text.decode(value)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
