@@ -81,3 +81,16 @@ async def test_nothing_is_left_running_or_open(tmp_path, durability):
     await asyncio.wait_for(writer.aclose(), WAIT)
     assert set(os.listdir("/proc/self/fd")) == before
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_closing_during_a_flush_leaves_no_flush_behind(tmp_path):
+    writer = Writer(tmp_path, pause=0)
+    writer.start()
+    for number in range(200):
+        writer.append(record(number))
+        await asyncio.sleep(0)
+    await asyncio.wait_for(writer.aclose(), WAIT)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert writer.failed is None
+    assert verify(tmp_path, writer.head).ok

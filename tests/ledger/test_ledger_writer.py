@@ -216,6 +216,16 @@ async def test_a_damaged_ledger_is_not_written_and_not_kept_locked(open_writer, 
     open_writer()
 
 
+async def test_a_segment_that_cannot_be_opened_is_a_config_error_and_leaves_no_lock(open_writer, tmp_path):
+    folder = tmp_path / "ledger"
+    folder.mkdir(mode=0o700)
+    (folder / "0000000001.jsonl").mkdir()
+    with pytest.raises(ConfigError, match="cannot be used as ledger"):
+        open_writer()
+    (folder / "0000000001.jsonl").rmdir()
+    open_writer()
+
+
 async def test_two_writers_on_one_folder_are_refused(open_writer):
     open_writer()
     with pytest.raises(ConfigError, match="in use by another gateway"):

@@ -84,12 +84,10 @@ async def changes(
         places = folders(these)
         async with aclosing(_signs(places, stop)) as signs:
             async for _ in signs:
-                now = stamps(these)
-                changed = tuple(name for name, stamp in now.items() if known.get(name) != stamp)
-                if changed:
+                while changed := _changed(known, now := stamps(these)):
                     yield changed
                     these = watched(current())
-                    # What is already known keeps the stamp from before the reload read it.
+                    # What is already known keeps the stamp from before the reload read it; hence the loop.
                     known = {**stamps(these), **now}
                 if folders(these) != places:
                     break
@@ -119,6 +117,10 @@ async def _signs(places: tuple[Path, ...], stop: asyncio.Event) -> AsyncGenerato
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK_MS / 1000)
         yield
+
+
+def _changed(known: Stamps, now: Stamps) -> tuple[str, ...]:
+    return tuple(name for name, stamp in now.items() if known.get(name) != stamp)
 
 
 def _read_before(read_at: int, found: Stamps) -> Stamps:

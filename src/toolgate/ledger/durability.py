@@ -1,6 +1,4 @@
-"""When a batch of records counts as safe: two ways to hand it to the tail. Knows nothing of records or
-waiters.
-"""
+"""When a batch counts as safe: two ways to hand it to the tail. Knows nothing of records or who waits."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -59,16 +57,18 @@ class Os:
 
     async def aclose(self) -> bool:
         """See `Way`. A flush works on a descriptor of its own, so the tail is always free."""
+        await self._flushed()
         if self._timer:
             self._timer.cancel()
-        if self._job:
-            await asyncio.wait({self._job}, timeout=self._deadline)
-        if self._unsynced and not self._job:
             self._sync()
-        if self._job:
-            await asyncio.wait({self._job}, timeout=self._deadline)
+            await self._flushed()
+        self._unsynced = False
         self._thread.shutdown(wait=False)
         return True
+
+    async def _flushed(self) -> None:
+        if self._job:
+            await asyncio.wait({self._job}, timeout=self._deadline)
 
     def _plan(self) -> None:
         if self._unsynced and not self._timer and not self._job:

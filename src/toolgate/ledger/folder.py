@@ -21,10 +21,10 @@ def claim(folder: Path) -> int:
         _make(folder)
         lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as problem:
-        raise _unusable(folder, f"cannot be used as ledger: {problem.strerror}.") from problem
+        raise unusable(folder, f"cannot be used as ledger: {problem.strerror}.") from problem
     if not _locked(lock):
         os.close(lock)
-        raise _unusable(
+        raise unusable(
             folder,
             "is in use by another gateway.",
             "Two cannot write one ledger: stop it, or give each its own ledger.path.",
@@ -57,13 +57,15 @@ def settle(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settle(folder.parent)
     mode = folder.stat().st_mode
     if mode & 0o077 and not any(folder.iterdir()):
         folder.chmod(0o700)
     elif mode & 0o002:
         # Who may rename files here can remove a segment. A group is left alone: Kubernetes sets one.
-        raise _unusable(folder, "may be changed by every user of this machine.", "Run chmod 700 on it.")
+        raise unusable(folder, "may be changed by every user of this machine.", "Run chmod 700 on it.")
 
 
 def _locked(lock: int) -> bool:
@@ -79,5 +81,6 @@ def _locked(lock: int) -> bool:
             return True
 
 
-def _unusable(folder: Path, text: str, remedy: str = "") -> ConfigError:
+def unusable(folder: Path, text: str, remedy: str = "") -> ConfigError:
+    """The error that says why this folder holds no ledger."""
     return ConfigError([Problem(f"The folder {text}", file=str(folder), key="ledger.path", remedy=remedy)])

@@ -1,6 +1,4 @@
-"""The open end of a ledger: records go behind it all together or not at all. No loop, no threads, no
-waiting.
-"""
+"""The open end of a ledger: records go behind it all together or not at all. No loop, no threads."""
 
 import errno
 import os

@@ -19,6 +19,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -27,7 +28,7 @@ from toolgate.errors import UPSTREAM_UNAVAILABLE, Refusal
 from toolgate.ledger.acts import Outage, outage_over, torn_aside
 from toolgate.ledger.chain import Head, encode
 from toolgate.ledger.durability import Disk, Os, Way
-from toolgate.ledger.folder import claim
+from toolgate.ledger.folder import claim, unusable
 from toolgate.ledger.recover import recover, unrecorded
 from toolgate.ledger.tail import Tail
 from toolgate.model import Record
@@ -83,16 +84,15 @@ class Writer:
     def start(self) -> None:
         """Claim the folder, find where the ledger ended, tell of a torn line. Call it on the running loop.
 
-        Reads the last segment whole. Raises `ConfigError` where the folder cannot be claimed or a line of
-        that segment is damaged, and `OSError` where it cannot be read or written.
+        Reads the last segment whole. Raises `ConfigError` where the folder cannot be claimed, read or
+        written, or a line of that segment is damaged.
         """
         self._loop = asyncio.get_running_loop()
-        self._lock = claim(self._folder)
-        try:
+        with ExitStack() as undo:
+            self._lock = claim(self._folder)
+            undo.callback(os.close, self._lock)
             self._tail = self._reopen()
-        except BaseException:
-            os.close(self._lock)
-            raise
+            undo.pop_all()
         self._way = self._chosen_way()
         self._open = True
 
@@ -134,11 +134,14 @@ class Writer:
             os.close(self._lock)
 
     def _reopen(self) -> Tail:
-        found = recover(self._folder)
-        tail = Tail(found, self._segment_bytes)
-        torn = unrecorded(self._folder, found.head)
-        if torn:
-            tail.write([encode(torn_aside(one, self._clock())) for one in torn], durable=True)
+        try:
+            found = recover(self._folder)
+            torn = [torn_aside(one, self._clock()) for one in unrecorded(self._folder, found.head)]
+            tail = Tail(found, self._segment_bytes)
+            if torn:
+                tail.write([encode(record) for record in torn], durable=True)
+        except OSError as problem:
+            raise unusable(self._folder, f"cannot be used as ledger: {problem.strerror}.") from problem
         return tail
 
     def _chosen_way(self) -> Way:
