@@ -1,5 +1,6 @@
 import asyncio
 import os
+import shutil
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -22,130 +23,133 @@ def loaded(write, monkeypatch):
     return load(write(CONFIG))
 
 
-@asynccontextmanager
-async def watching(loaded):
-    """What the next change is named, at most 5 s later."""
-    async with aclosing(changes(lambda: loaded)) as found:
-        yield lambda: asyncio.wait_for(anext(found), 5)
+class Watch:
+    """One stream of changes, each waited for at most 5 s."""
 
+    def __init__(self, found):
+        self._found = found
 
-async def told(act, loaded):
-    """What is named for `act`, done once the watch is running."""
-    async with watching(loaded) as change:
-        waiting = asyncio.ensure_future(change())
-        await asyncio.sleep(0)
-        act()
+    async def next(self):
+        return await asyncio.wait_for(anext(self._found), 5)
+
+    async def after(self, *acts):
+        """What is named for acts done while the stream is being waited for."""
+        waiting = asyncio.ensure_future(self.next())
+        # Without a pause in between, the stream goes on until it waits for the system's next event.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for act in acts:
+            act()
         return await waiting
 
 
+@asynccontextmanager
+async def watching(current):
+    async with aclosing(changes(current)) as found:
+        yield Watch(found)
+
+
 async def test_a_file_written_in_place_is_a_change(loaded, write, tmp_path):
-    assert await told(lambda: write(CONFIG + "# more"), loaded) == (str(tmp_path / "gateway.yaml"),)
+    async with watching(lambda: loaded) as watch:
+        assert await watch.after(lambda: write(CONFIG + "# more")) == (str(tmp_path / "gateway.yaml"),)
 
 
 async def test_a_file_renamed_over_the_old_one_is_a_change_each_time(loaded, write, tmp_path):
-    file = tmp_path / "gateway.yaml"
-    async with watching(loaded) as change:
+    def replace():
+        write(CONFIG, "gateway.yaml.new")
+        os.replace("gateway.yaml.new", "gateway.yaml")
+
+    async with watching(lambda: loaded) as watch:
         for _ in range(3):
-            write(CONFIG, "gateway.yaml.new")
-            os.replace(tmp_path / "gateway.yaml.new", file)
-            assert await change() == (str(file),)
+            assert await watch.after(replace) == (str(tmp_path / "gateway.yaml"),)
 
 
 async def test_a_new_a_changed_and_a_removed_policy_are_changes(loaded, write, tmp_path):
-    async with watching(loaded) as change:
-        write("rules: []", "policies/b.yaml")
-        assert "policies/*.yaml" in await change()
-        write("rules: [] # more", "policies/b.yaml")
-        assert await change() == (str(tmp_path / "policies/b.yaml"),)
-        (tmp_path / "policies/b.yaml").unlink()
-        assert await change() == ("policies/*.yaml",)
+    policy = tmp_path / "policies/b.yaml"
+    async with watching(lambda: loaded) as watch:
+        assert await watch.after(lambda: write("rules: []", "policies/b.yaml")) == (
+            "policies/*.yaml",
+            str(policy),
+        )
+        assert await watch.after(lambda: write("rules: [] # more", "policies/b.yaml")) == (str(policy),)
+        assert await watch.after(policy.unlink) == ("policies/*.yaml",)
 
 
-async def test_a_kubernetes_volume_that_swaps_its_data_is_a_change(write, tmp_path, monkeypatch):
+async def test_a_kubernetes_volume_that_swaps_its_data_is_a_change_each_time(write, tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "SETTLE_MS", 20)
     mount = tmp_path / "mount"
+    config = CONFIG.replace("policies/*.yaml", "'a*.yaml'")
 
-    def publish(version, text):
-        write(text, f"mount/..{version}/gateway.yaml")
+    def publish(version):
+        write(f"{config}# {version}", f"mount/..{version}/gateway.yaml")
         write("rules: []", f"mount/..{version}/a.yaml")
         os.symlink(f"..{version}", mount / "..data_tmp")
         os.replace(mount / "..data_tmp", mount / "..data")
 
-    config = CONFIG.replace("policies/", "")
-    publish("one", config)
+    def retire(version):
+        shutil.rmtree(mount / f"..{version}")
+
+    publish("one")
     for name in ("gateway.yaml", "a.yaml"):
         os.symlink(f"..data/{name}", mount / name)
-    loaded = load(str(mount / "gateway.yaml"))
-    assert [file.name for file in watched(loaded).files] == ["gateway.yaml"]
-    async with watching(loaded) as change:
-        publish("two", config + "# two")
-        assert set(await change()) >= {str(mount / "gateway.yaml")}
-        publish("three", config + "# three")
-        assert set(await change()) >= {str(mount / "gateway.yaml")}
+    loaded = load("mount/gateway.yaml")
+    names = (str(mount / "gateway.yaml"), str(mount / "a.yaml"))
+    async with watching(lambda: loaded) as found:
+        assert await found.after(lambda: publish("two"), lambda: retire("one")) == names
+        assert await found.after(lambda: publish("three"), lambda: retire("two")) == names
 
 
 async def test_what_lies_beside_the_files_is_no_change(loaded, write, tmp_path):
-    async with watching(loaded) as change:
-        write("x", "ledger/000001.log")
-        write("x", "notes.txt")
-        write("x", "policies/.a.yaml.swp")
+    def write_all():
+        for name in ("ledger/000001.log", "notes.txt", "policies/.a.yaml.swp"):
+            write("x", name)
         write(CONFIG + "# more")
-        assert await change() == (str(tmp_path / "gateway.yaml"),)
+
+    async with watching(lambda: loaded) as watch:
+        assert await watch.after(write_all) == (str(tmp_path / "gateway.yaml"),)
 
 
-async def test_a_change_between_reading_and_watching_is_not_lost(loaded, write, tmp_path):
+async def test_a_change_between_reading_and_watching_is_not_lost(loaded, tmp_path):
     policy = tmp_path / "policies/a.yaml"
     while (
         policy.stat().st_ctime_ns <= loaded.read_at
     ):  # Times of files move on in ticks of some milliseconds.
         os.utime(policy)
-    async with watching(loaded) as change:
-        assert await change() == (str(policy),)
+    async with watching(lambda: loaded) as watch:
+        assert await watch.next() == (str(policy),)
 
 
 async def test_a_change_made_while_the_last_one_is_worked_on_is_not_lost(loaded, write, tmp_path):
-    async with watching(loaded) as change:
-        write(CONFIG + "# one")
-        await change()
+    async with watching(lambda: loaded) as watch:
+        await watch.after(lambda: write(CONFIG + "# one"))
         write(CONFIG + "# two, while the reload runs")
-        assert await change() == (str(tmp_path / "gateway.yaml"),)
+        assert await watch.next() == (str(tmp_path / "gateway.yaml"),)
 
 
 async def test_files_that_a_reload_names_for_the_first_time_are_watched_from_then_on(loaded, write, tmp_path):
+    policy = tmp_path / "elsewhere/z.yaml"
     write("rules: []", "elsewhere/z.yaml")
     now = loaded
-
-    def reload():
-        nonlocal now
+    async with watching(lambda: now) as watch:
+        await watch.after(lambda: write(CONFIG.replace("policies/*", "elsewhere/*")))
         now = load("gateway.yaml")
-
-    async with aclosing(changes(lambda: now)) as found:
-        write(CONFIG.replace("policies/*", "elsewhere/*"))
-        await asyncio.wait_for(anext(found), 5)
-        reload()
-        waiting = asyncio.ensure_future(anext(found))
-        await asyncio.sleep(0)
-        write("rules: [] # more", "elsewhere/z.yaml")
-        assert str(tmp_path / "elsewhere/z.yaml") in await asyncio.wait_for(waiting, 5)
+        assert await watch.after(lambda: write("rules: [] # more", "elsewhere/z.yaml")) == (str(policy),)
 
 
 async def test_changes_are_seen_where_the_system_gives_no_watch(loaded, write, tmp_path, monkeypatch):
     monkeypatch.setattr(watch, "LOOK_MS", 50)
     monkeypatch.setattr(watch, "folders", lambda these: (tmp_path / "gone",))
-    assert await told(lambda: write(CONFIG + "# more"), loaded) == (str(tmp_path / "gateway.yaml"),)
+    async with watching(lambda: loaded) as found:
+        assert await found.after(lambda: write(CONFIG + "# more")) == (str(tmp_path / "gateway.yaml"),)
 
 
 async def test_a_set_stop_ends_the_watch(loaded):
     stop = asyncio.Event()
-
-    async def follow():
-        async for _ in changes(lambda: loaded, stop=stop):
-            pass
-
-    task = asyncio.create_task(follow())
-    await asyncio.sleep(0)
-    stop.set()
-    await asyncio.wait_for(task, 5)
+    async with aclosing(changes(lambda: loaded, stop=stop)) as found:
+        waiting = asyncio.ensure_future(anext(found, "ended"))
+        await asyncio.sleep(0)
+        stop.set()
+        assert await asyncio.wait_for(waiting, 5) == "ended"
 
 
 async def test_a_cancelled_watch_is_over_at_once(loaded):
