@@ -29,7 +29,7 @@ class Client:
         return response, response.read()
 
     def call(self, number: int = 1) -> None:
-        """Make the measured call once. Raises `WrongAnswerError` unless the upstream's own result comes back."""
+        """Make the measured call once. Raises `WrongAnswerError` unless the upstream's result comes back."""
         body = messages.tool_call(self._endpoint, number)
         response, content = self.post("tools/call", body, self._endpoint.tool)
         kind = response.headers.get("content-type", "")

@@ -29,7 +29,9 @@ class Memory:
 class Tree:
     """A started process and all its descendants."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, began: float) -> None:
+        self.began = began
+        """Just before it was started, by `time.monotonic()`."""
         self._process = process
         self._log = log
 
@@ -87,6 +89,7 @@ def running(
 ) -> Iterator[Tree]:
     """The command, pinned to `core`, for as long as the block lasts; what it prints goes to `log`."""
     with log.open("wb") as output:
+        began = time.monotonic()
         process = subprocess.Popen(
             ["taskset", "-c", str(core), *argv],
             stdin=subprocess.DEVNULL,
@@ -96,7 +99,7 @@ def running(
             cwd=cwd,
             start_new_session=True,
         )
-    tree = Tree(process, log)
+    tree = Tree(process, log, began)
     try:
         yield tree
     finally:

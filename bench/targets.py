@@ -1,23 +1,19 @@
-"""Each thing that is measured: how it is started, and where it answers. One upstream serves them all."""
+"""What is measured besides other gateways: nginx and Toolgate. How each is started, and where it answers."""
 
-import json
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from joserfc import jwt
-from joserfc.jwk import ECKey
-
+from bench import policies
 from bench.messages import Endpoint
 from bench.processes import Tree, free_port, running
 
 GATEWAY_CORE, LOAD_CORE = 0, 1
-ISSUER, AUDIENCE = "https://login.bench.example", "https://tools.bench.example"
 
-NGINX = """
+# The access log is off: what is compared is a plain reverse proxy at its cheapest.
+_NGINX = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
@@ -33,79 +29,78 @@ http {{
 
 @dataclass(frozen=True)
 class Started:
-    """A target that answers."""
+    """A gateway, or the upstream itself, that answers."""
 
     endpoint: Endpoint
     tree: Tree
 
 
-Target = Callable[[Path, int], "Iterator[Started]"]
+@dataclass(frozen=True)
+class Target:
+    """One row of the comparison. `start` takes an empty folder of its own and the upstream's port."""
+
+    name: str
+    start: Callable[[Path, int], AbstractContextManager[Started]]
+    warm_up: float = 2.0
+    """Seconds of load before anything counts."""
 
 
 @contextmanager
-def nginx(folder: Path, upstream: int) -> Iterator[Started]:
+def upstream(folder: Path, tools: int = 10) -> Iterator[Started]:
+    """The MCP server behind everything, beside the load generator on its core."""
+    port = free_port()
+    argv = [sys.executable, "-m", "bench.upstream", str(port), str(tools)]
+    with running(argv, LOAD_CORE, folder / f"upstream-{port}.log") as tree:
+        tree.wait_for_port(port, 10)
+        yield Started(Endpoint(port), tree)
+
+
+@contextmanager
+def nginx(folder: Path, port_behind: int) -> Iterator[Started]:
     """nginx as a plain reverse proxy: one worker, connections to the upstream kept."""
     port = free_port()
     config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, upstream=upstream, port=port))
+    config.write_text(_NGINX.format(folder=folder, upstream=port_behind, port=port))
     with running(["nginx", "-c", str(config), "-p", str(folder)], GATEWAY_CORE, folder / "log") as tree:
         tree.wait_for_port(port, 10)
         yield Started(Endpoint(port), tree)
 
 
 @contextmanager
-def ungoverned(folder: Path, upstream: int) -> Iterator[Started]:
+def ungoverned(folder: Path, port_behind: int) -> Iterator[Started]:
     """Toolgate with an anonymous caller and no rules. The ledger is on: it cannot be switched off."""
     (folder / "policy.yaml").write_text("version: 1\ndefault: allow\n")
-    with _toolgate(folder, upstream, "identity: {anonymous: loopback}\n") as started:
+    with _toolgate(folder, port_behind, "identity: {anonymous: loopback}\n") as started:
         yield started
 
 
 @contextmanager
 def governed(
-    folder: Path, upstream: int, *, rules: int = 100, path: str = "/servers/bank/mcp", durability: str = "os"
+    folder: Path,
+    port_behind: int,
+    *,
+    rules: int = 100,
+    path: str = "/servers/bank/mcp",
+    durability: str = "os",
 ) -> Iterator[Started]:
-    """Toolgate with JWT, `rules` rules, a condition on the called tool's arguments, ledger and metrics."""
-    key = ECKey.generate_key("P-256", {"kid": "bench", "use": "sig", "alg": "ES256"})
-    (folder / "jwks.json").write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
-    identity = f"identity:\n  issuers:\n    - {{issuer: {ISSUER}, audience: {AUDIENCE}, jwks: jwks.json}}\n"
-    (folder / "policy.yaml").write_text(_policy(rules))
-    claims = {
-        "iss": ISSUER,
-        "aud": AUDIENCE,
-        "sub": "dana",
-        "azp": "bot",
-        "roles": ["payer"],
-        "task": "close",
-    }
-    token = jwt.encode({"alg": "ES256", "kid": "bench"}, {**claims, "exp": int(time.time()) + 86400}, key)
-    extra = f"ledger: {{durability: {durability}}}\n"
-    with _toolgate(folder, upstream, identity + extra) as started:
+    """Toolgate with a JWT (ES256), `rules` rules, a condition on the call's amount, ledger and metrics."""
+    token = policies.write_credentials(folder)
+    (folder / "policy.yaml").write_text(policies.rules(rules))
+    with _toolgate(
+        folder, port_behind, policies.IDENTITY + f"ledger: {{durability: {durability}}}\n"
+    ) as started:
         tool = "bank__transfer_funds" if path == "/mcp" else "transfer_funds"
         endpoint = Endpoint(started.endpoint.port, path, tool)
         yield Started(endpoint.with_header("Authorization", f"Bearer {token}"), started.tree)
 
 
-def _policy(rules: int) -> str:
-    others = [
-        f"  - {{id: rule-{number}, subjects: {{roles: [role-{number % 50}]}}, "
-        f'tools: ["bank/tool_{number}_*"], when: args.amount < {number}, effect: allow}}'
-        for number in range(rules - 2)
-    ]
-    own = [
-        '  - {id: pay, subjects: {roles: [payer]}, tasks: [close], tools: ["bank/transfer_funds"], effect: allow}',
-        '  - {id: large, tools: ["bank/transfer_*"], when: args.amount > 10000, effect: deny}',
-    ]
-    return "version: 1\nrules:\n" + "\n".join(own + others) + "\n"
-
-
 @contextmanager
-def _toolgate(folder: Path, upstream: int, more: str) -> Iterator[Started]:
+def _toolgate(folder: Path, port_behind: int, more: str) -> Iterator[Started]:
     port = free_port()
     config = folder / "gateway.yaml"
     config.write_text(
         f"listen: 127.0.0.1:{port}\nadmin: 127.0.0.1:{free_port()}\n"
-        f"servers: {{bank: {{url: 'http://127.0.0.1:{upstream}/mcp'}}}}\npolicies: [policy.yaml]\n{more}"
+        f"servers: {{bank: {{url: 'http://127.0.0.1:{port_behind}/mcp'}}}}\npolicies: [policy.yaml]\n{more}"
     )
     command = [sys.executable, "-m", "toolgate", "run", "-c", str(config)]
     with running(command, GATEWAY_CORE, folder / "log") as tree:

@@ -47,7 +47,7 @@ WHOLE_FILES = [
     told("just text", "1:1: expected a mapping of keys, got text."),
     told(
         TRIAL + "mcpServers: {bank: {command: python}}",
-        "2:1: mcpServers: unknown key. Rename it to 'servers:', or convert the file with 'toolgate import mcp-json'.",
+        "2:1: mcpServers: unknown key. Rename it to 'servers:'.",
     ),
     told(TRIAL + "severs: {}", "2:1: severs: unknown key. Did you mean 'servers'?"),
     told(TRIAL + "servers: {}", f"2:1: {NO_SERVER}"),

@@ -20,7 +20,7 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 _RENAMED: Renamed = {
     "mcpServers": (
         "servers",
-        "Rename it to 'servers:', or convert the file with 'toolgate import mcp-json'.",
+        "Rename it to 'servers:'.",
     ),
 }
 

@@ -31,3 +31,5 @@ def set_up(level: str, form: str) -> None:
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     handler.setFormatter(JsonLines() if form == "json" else text)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # It tells every raw event of the file system.
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
