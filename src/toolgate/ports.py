@@ -105,6 +105,11 @@ class HttpResponse(Protocol):
         """Lower-case names; the last value of a repeated name."""
         ...
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of the body is here, so that `read` does not suspend. False where it cannot be told."""
+        ...
+
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `HttpError` when it is larger than `limit` bytes or breaks off."""
         ...

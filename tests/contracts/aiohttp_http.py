@@ -39,6 +39,7 @@ class AiohttpResponse:
     def __init__(self, inner: aiohttp.ClientResponse) -> None:
         self.inner = inner
         self.status = inner.status
+        self.complete = False
         self.headers = {name.lower(): value.strip() for name, value in inner.raw_headers}
 
     async def read(self, limit: int) -> bytes:

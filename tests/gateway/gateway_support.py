@@ -11,7 +11,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 MODERN = "2026-07-28"
 KEYS = {"teller": "tg_teller-key", "guest": "tg_guest-key"}
@@ -40,7 +40,7 @@ class Bank(BaseHTTPRequestHandler):
     """An MCP server of both kinds that answers in one piece."""
 
     protocol_version = "HTTP/1.1"
-    seen: list[dict[str, Any]] = []
+    seen: ClassVar[list[dict[str, Any]]] = []
 
     def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -81,7 +81,8 @@ class Bank(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(405, b"", {})
 
-    do_DELETE = do_GET
+    def do_DELETE(self) -> None:
+        self._answer(405, b"", {})
 
     def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

@@ -154,6 +154,7 @@ class PlainResponse:
     def __init__(self, inner: aiohttp.ClientResponse) -> None:
         self.inner = inner
         self.status = inner.status
+        self.complete = False
         self.headers: dict[bytes, bytes] = {}
 
     async def read(self, limit: int) -> bytes:

@@ -48,6 +48,8 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._started = False
+        self._left = False
+        self._watcher: asyncio.Future[None] | None = None
 
     def call(self, call: Call) -> Call:
         """The call with where it comes from."""
@@ -80,30 +82,26 @@ class Exchange:
         """Do the work; cancel it when the client leaves."""
         task = asyncio.current_task()
         assert task is not None
-        watcher: asyncio.Task[None] | None = None
-        left = asyncio.Event()
-
-        async def watch() -> None:
-            while (await self._receive())["type"] != "http.disconnect":
-                pass
-            left.set()
-            task.cancel()
-
-        def start() -> None:
-            nonlocal watcher
-            watcher = asyncio.ensure_future(watch())
-
-        timer = asyncio.get_running_loop().call_later(PATIENCE, start)
+        timer = asyncio.get_running_loop().call_later(PATIENCE, self._start_watching, task)
         try:
             await work
         except asyncio.CancelledError:
-            if not left.is_set():
+            if not self._left:
                 raise
             task.uncancel()
         finally:
             timer.cancel()
-            if watcher is not None:
-                watcher.cancel()
+            if self._watcher is not None:
+                self._watcher.cancel()
+
+    def _start_watching(self, task: asyncio.Task[object]) -> None:
+        self._watcher = asyncio.ensure_future(self._watch(task))
+
+    async def _watch(self, task: asyncio.Task[object]) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._left = True
+        task.cancel()
 
     async def cancellable(self, call: Call, work: Awaitable[None]) -> None:
         """Do the work; where the client takes the call back, end without an answer (E43)."""

@@ -136,7 +136,7 @@ class Pool:
         if isinstance(error, TimeoutError) and self._loop.time() >= deadline:
             return HttpError("timeout", "the server could not be reached in time", sent=False)
         return HttpError(
-            "connect", f"the server cannot be reached: {error or type(error).__name__}", sent=False
+            "connect", f"the server cannot be reached: {str(error) or type(error).__name__}", sent=False
         )
 
     def release(self, connection: Connection) -> None:

@@ -257,6 +257,8 @@ class StreamableHttp:
             response.close()
             raise _refusal_of_status(response.status)
         try:
+            if response.complete:
+                return await response.read(MAX_MESSAGE)
             async with asyncio.timeout(self._seconds):
                 return await response.read(MAX_MESSAGE)
         except HttpError as error:
