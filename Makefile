@@ -32,5 +32,5 @@ fmt: setup ## Format
 	$(BIN)/ruff format src tests bench examples
 	$(BIN)/ruff check --fix src tests bench examples
 
-bench: setup ## Measure against nginx (needs nginx and wrk)
-	$(BIN)/python -m bench
+bench: setup ## Measure against nginx (needs nginx and wrk); PEERS=1 adds other gateways
+	$(BIN)/python -m bench $(if $(PEERS),--peers,)

@@ -349,6 +349,15 @@ async def test_a_body_without_length_ends_with_the_connection(http, serve):
     assert await post(http, server.url()) == b"to the end"
 
 
+async def test_a_body_without_length_may_be_read_after_the_connection_is_gone(http, serve):
+    server = await serve(breaking_off(b"HTTP/1.1 200 OK\r\n\r\nto the end"))
+    response = await http.request("GET", server.url(), timeout=4)
+    await server.idle()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert await response.read(100) == b"to the end"
+
+
 async def test_a_body_above_the_limit_is_refused_and_one_at_the_limit_is_not(http, serve):
     chunked = CHUNKED + b"2\r\nok\r\n0\r\n\r\n"
     for answer in (OK, chunked, CHUNKED + b"2\r\nok\r\n"):

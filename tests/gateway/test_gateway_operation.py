@@ -111,4 +111,4 @@ def test_a_bad_file_changes_nothing_and_says_why(gateway: Running) -> None:
     assert _policy_version(gateway)["policy"] == before["policy"]
     assert gateway.modern("tools/call", {"name": "read_account", "arguments": {}})[0] == 200
     assert "policy.yaml:2:1: ruls" in (gateway.folder / "stderr").read_text()
-    assert records(gateway.folder)[-2]["method"] == "config_refused"
+    assert "config_refused" in {record["method"] for record in records(gateway.folder)}

@@ -75,6 +75,8 @@ class Answer(Body):
 
     def fail(self, error: HttpError) -> None:
         """See `Body`."""
+        if self.ended:
+            return
         self.reusable = False
         self._parser = None
         super().fail(error)

@@ -92,11 +92,13 @@ class Body:
 
     def close(self) -> None:
         """Done with it: an unfinished body costs the connection, and what is unread is gone."""
-        unfinished = not self.ended
+        closing = HttpError("closed", "the answer was closed by its reader", sent=True)
         self._parts.clear()
-        self.fail(HttpError("closed", "the answer was closed before its end", sent=True))
-        if unfinished:
+        self._unread = 0
+        if not self.ended:
+            self.fail(closing)
             self._carrier.drop()
+        self.failure = self.failure or closing
 
     def put(self, part: bytes) -> None:
         """The next part. The reader learns of it by `wake`."""
@@ -104,10 +106,10 @@ class Body:
         self._unread += len(part)
 
     def fail(self, error: HttpError) -> None:
-        """It ends here, broken. Parts that came before are still handed on. The first failure stays."""
-        if self.failure is None:
+        """It ends here, broken, unless it has ended. Parts that came before are still handed on."""
+        if not self.ended:
             self.failure = error
-        self.wake()
+            self.wake()
 
     def wake(self) -> None:
         """Tell the reader that something changed; stop the sender where too much is unread."""

@@ -86,6 +86,8 @@ class Pool:
             raise
         finally:
             timer.cancel()
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
 
     def _give_back(self, waiter: asyncio.Future[Connection]) -> None:
         if waiter.cancelled() or waiter.exception() is not None:
@@ -105,11 +107,12 @@ class Pool:
         return connection
 
     async def _connect(self, connection: Connection, deadline: float) -> None:
-        until = min(deadline, self._loop.time() + self._connect_seconds)
+        watch = asyncio.timeout_at(min(deadline, self._loop.time() + self._connect_seconds))
         try:
-            async with asyncio.timeout_at(until) as watch:
+            async with watch:
                 self._connecting.add(watch)
-                await self._dial(connection)
+                if not self._closed:
+                    await self._dial(connection)
         except OSError as error:
             raise self._not_connected(error, deadline) from error
         finally:
@@ -150,7 +153,7 @@ class Pool:
         self._connections.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        if self._waiters:
+        if self._waiters and len(self._connections) < self._bound:
             successor = self._new()
             if not self._hand(successor):
                 self._connections.discard(successor)
@@ -180,8 +183,9 @@ class Pool:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_exception(_client_closed())
-        for watch in tuple(self._connecting):
-            watch.reschedule(self._loop.time())
+        for watch in self._connecting:
+            if not watch.expired():
+                watch.reschedule(self._loop.time())
         for connection in tuple(self._connections):
             connection.end(HttpError("closed", "the client was closed", sent=True))
         if self._connections:

@@ -30,6 +30,7 @@ OURS = frozenset(
 )
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z_-]{1,63}(\.[0-9A-Za-z_-]{1,63})*\.?)(:[0-9]*)?")
 NOT_IN_URL = re.compile(r"[^\x21-\x7e]")
 
 
@@ -63,10 +64,10 @@ def read_url(url: str) -> Address:
         port = parts.port
     except ValueError:
         raise refusal("a URL that cannot be read") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise refusal("a URL that is neither http nor https to a host")
-    if "@" in parts.netloc:
-        raise refusal("a URL with a user name: credentials belong in a header")
+    if parts.scheme not in ("http", "https"):
+        raise refusal("a URL that is neither http nor https")
+    if not parts.hostname or port == 0 or not AUTHORITY.fullmatch(parts.netloc):
+        raise refusal("a URL without a plain host and port; credentials belong in a header")
     secure = parts.scheme == "https"
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     start = f" {target} HTTP/1.1\r\nHost: {parts.netloc}\r\n".encode()
