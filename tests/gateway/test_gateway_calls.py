@@ -143,7 +143,10 @@ def test_a_session_outlives_the_gateway_process(gateway: Running) -> None:
     assert answer["result"]["content"][0]["text"] == "read_account"
 
 
-def test_the_ledger_is_whole_at_the_end(gateway: Running) -> None:
+def test_the_ledger_is_whole_and_tells_of_stops_and_starts(gateway: Running) -> None:
+    gateway.modern("tools/call", {"name": "read_account", "arguments": {}})
+    gateway.stop()
+    gateway.start()
     assert verify(gateway.folder / "ledger").ok
     assert {"start", "stop"} <= {record["method"] for record in records(gateway.folder)}
 
