@@ -48,16 +48,18 @@ class Headers(Struct, eq=False):
 
 def read(pairs: list[tuple[bytes, bytes]]) -> Headers:
     """Pick the known headers out of lower-case pairs."""
-    found = Headers()
+    found: dict[str, str] = {}
+    params: tuple[tuple[bytes, bytes], ...] = ()
+    repeated: frozenset[str] = frozenset()
     for name, value in pairs:
         field = _FIELDS.get(name)
         if field is not None:
-            if field in _SINGLE and getattr(found, field) is not None:
-                found.repeated |= {field}
-            setattr(found, field, value.decode("latin-1").strip())
+            if field in found and field in _SINGLE:
+                repeated |= {field}
+            found[field] = value.decode("latin-1").strip()
         elif name.startswith(_PARAM):
-            found.params += ((name, value),)
-    return found
+            params += ((name, value),)
+    return Headers(**found, params=params, repeated=repeated)
 
 
 def accepts_stream(accept: str | None) -> bool:

@@ -108,30 +108,33 @@ class Pool:
 
     async def _connect(self, connection: Connection, deadline: float) -> None:
         watch = asyncio.timeout_at(min(deadline, self._loop.time() + self._connect_seconds))
+        dialled = False
         try:
             async with watch:
                 self._connecting.add(watch)
-                if not self._closed:
-                    await self._dial(connection)
+                dialled = await self._dial(connection)
         except OSError as error:
             raise self._not_connected(error, deadline) from error
         finally:
             self._connecting.discard(watch)
-            if not connection.connected:
+            if not dialled:
+                # uvloop does not tell of the loss where the wait was cancelled after the connection was made.
+                connection.drop()
                 self.lost(connection)
-        if connection.closed or self._closed:
-            connection.drop()
-            raise self._not_connected(ConnectionError("closed at once"), deadline)
 
-    async def _dial(self, connection: Connection) -> None:
+    async def _dial(self, connection: Connection) -> bool:
         origin = self._origin
-        await self._loop.create_connection(
-            lambda: connection,
-            origin.host,
-            origin.port,
-            ssl=self._tls,
-            server_hostname=origin.host if self._tls else None,
-        )
+        if not self._closed:
+            await self._loop.create_connection(
+                lambda: connection,
+                origin.host,
+                origin.port,
+                ssl=self._tls,
+                server_hostname=origin.host if self._tls else None,
+            )
+        if self._closed or connection.closed:
+            raise ConnectionError("closed at once")
+        return True
 
     def _not_connected(self, error: OSError, deadline: float) -> HttpError:
         if self._closed:
@@ -150,7 +153,9 @@ class Pool:
 
     def lost(self, connection: Connection) -> None:
         """See `Owner`: the place goes to whoever waits longest."""
-        self._connections.discard(connection)
+        if connection not in self._connections:
+            return
+        self._connections.remove(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         if self._waiters and len(self._connections) < self._bound:
