@@ -1,10 +1,10 @@
 """The port `Http` on aiohttp: the outside witness of the contract. Test-only, and not tuned."""
 
 import asyncio
+import io
 import re
 import ssl
 from collections.abc import AsyncIterator
-from http.client import responses
 
 import aiohttp
 from yarl import URL
@@ -19,10 +19,12 @@ def kind_of(error: Exception) -> str:
     """Where an exception of aiohttp belongs in the port's vocabulary."""
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientConnectorCertificateError):
         return "connect"
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "connect"
     if isinstance(error, TimeoutError):
         return "timeout"
     reasons = f"{error!r} {error.__cause__!r}"
-    if "LineTooLong" in reasons or "Too many headers" in reasons:
+    if "Got more than" in reasons or "Too many headers" in reasons:
         return "too_large"
     if "TransferEncodingError" in reasons and "Not enough data" in reasons:
         return "closed"
@@ -116,6 +118,7 @@ class AiohttpHttp:
                 raise HttpError("protocol", "a header that must not be sent", sent=False)
         if re.search(r"[\x00-\x20\x7f]", url):
             raise HttpError("protocol", "not an address", sent=False)
+        repeated = False
         try:
             async with asyncio.timeout(timeout):
                 try:
@@ -123,12 +126,13 @@ class AiohttpHttp:
                 except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                     if not repeatable or isinstance(error, aiohttp.ClientConnectorError):
                         raise
+                    repeated = True
                     return await self.once(method, url, headers, body)
         except aiohttp.InvalidURL as error:
             raise HttpError("protocol", "not an address", sent=False) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             kind = kind_of(error)
-            raise HttpError(kind, str(error), sent=kind != "connect") from error
+            raise HttpError(kind, str(error), sent=repeated or kind != "connect") from error
 
     async def once(
         self, method: str, url: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes
@@ -137,12 +141,11 @@ class AiohttpHttp:
         inner = await self.start().request(
             method,
             URL(url, encoded=True),
-            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers],
-            data=body or None,
+            headers=[(name.decode(), value.decode()) for name, value in headers],
+            # From a megabyte on, aiohttp warns of plain bytes.
+            data=io.BytesIO(body) if len(body) > 2**20 else body or None,
             allow_redirects=False,
         )
-        if inner.status not in responses and not 200 <= inner.status <= 999:
-            raise aiohttp.ClientPayloadError("BadStatusLine")
         return AiohttpResponse(inner)
 
     async def aclose(self) -> None:

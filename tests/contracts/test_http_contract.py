@@ -23,28 +23,44 @@ from toolgate.upstreams.http_client import HttpClient
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 CLIENTS: dict[str, Callable[..., Http]] = {"toolgate": HttpClient, "aiohttp": AiohttpHttp}
 
-OTHERWISE = "aiohttp behaves otherwise in at least one of these cases; the promise is that of our own client"
-GAPS: dict[tuple[str, str], str] = {
-    ("aiohttp", "test_a_client_that_is_still_connecting_can_be_closed"): OTHERWISE,
-    ("aiohttp", "test_a_connection_with_an_unsent_rest_is_not_used_again"): OTHERWISE,
-    ("aiohttp", "test_a_handshake_that_does_not_end_is_given_up"): OTHERWISE,
-    ("aiohttp", "test_a_new_connection_that_dies_is_not_replaced"): OTHERWISE,
-    ("aiohttp", "test_a_repetition_that_finds_no_server_still_says_that_it_was_sent"): OTHERWISE,
-    ("aiohttp", "test_a_request_arrives_as_it_was_given_with_host_and_length_added"): OTHERWISE,
-    ("aiohttp", "test_a_request_that_was_answered_in_part_is_not_repeated"): OTHERWISE,
-    ("aiohttp", "test_a_reset_is_no_end_of_a_body_without_length"): OTHERWISE,
-    ("aiohttp", "test_an_answer_in_progress_ends_with_the_client"): OTHERWISE,
-    ("aiohttp", "test_an_answer_that_could_be_read_in_two_ways_is_refused"): OTHERWISE,
-    ("aiohttp", "test_an_answer_to_a_request_still_on_its_way_wins"): OTHERWISE,
-    ("aiohttp", "test_an_end_before_the_end_of_the_answer_is_an_error"): OTHERWISE,
-    ("aiohttp", "test_bytes_behind_an_answer_cost_the_connection"): OTHERWISE,
-    ("aiohttp", "test_five_megabytes_go_both_ways"): OTHERWISE,
-    ("aiohttp", "test_five_megabytes_go_both_ways_over_tls"): OTHERWISE,
-    ("aiohttp", "test_headers_without_bound_are_refused"): OTHERWISE,
-    ("aiohttp", "test_nothing_is_left_open_at_the_end"): OTHERWISE,
-    ("aiohttp", "test_the_repetition_does_not_trust_another_kept_connection"): OTHERWISE,
-    ("aiohttp", "test_whoever_waits_for_a_connection_waits_no_longer_than_asked"): OTHERWISE,
+OUTLIVED = "aiohttp: a closed session does not end what waits in it; it would wait for ever"
+REUSE = "aiohttp: does not tell whether the connection was a kept one, nor whether a byte of an answer came"
+SPLIT = "aiohttp: fails the good answer before them"
+KEPT = "aiohttp: keeps the connection until it is used again or too old"
+WAYS = "aiohttp: takes this answer"
+WAYS_TEST = "test_an_answer_that_could_be_read_in_two_ways_is_refused"
+SPLIT_TEST = "test_bytes_behind_an_answer_cost_the_connection"
+
+GAPS = {
+    "test_a_new_connection_that_dies_is_not_replaced": REUSE,
+    "test_a_request_that_was_answered_in_part_is_not_repeated": REUSE,
+    "test_a_reset_is_no_end_of_a_body_without_length": "aiohttp: takes a reset for the end of the body",
+    "test_the_repetition_does_not_trust_another_kept_connection": REUSE,
+    "test_whoever_waits_for_a_connection_waits_no_longer_than_asked": "aiohttp: one time-out for line and answer",
+    f"{WAYS_TEST}[two codings]": WAYS,
+    f"{WAYS_TEST}[HTTP/0.9]": WAYS,
+    f"{WAYS_TEST}[HTTP/1.0 chunked]": WAYS,
+    f"{WAYS_TEST}[HTTP/2.0]": WAYS,
+    f"{WAYS_TEST}[space before colon]": "aiohttp: puts it down as a lost connection",
+    f"{WAYS_TEST}[switched]": WAYS,
+    f"{WAYS_TEST}[switched to something]": WAYS,
+    f"{SPLIT_TEST}[together-x]": SPLIT,
+    f"{SPLIT_TEST}[together-ok]": SPLIT,
 }
+"""Cases that the aiohttp adapter fails, and must fail as long as they stand here."""
+
+ENDLESS = {
+    "test_a_client_that_is_still_connecting_can_be_closed": OUTLIVED,
+    "test_an_answer_in_progress_ends_with_the_client": OUTLIVED,
+    "test_headers_without_bound_are_refused[extension]": "aiohttp: no bound on a chunk extension",
+    "test_headers_without_bound_are_refused[interim]": "aiohttp: no bound on interim answers",
+    "test_nothing_is_left_open_at_the_end": OUTLIVED,
+    f"{WAYS_TEST}[unknown coding]": "aiohttp: reads on to the end of the connection",
+    f"{SPLIT_TEST}[apart-answer]": KEPT,
+    f"{SPLIT_TEST}[apart-start of an answer]": KEPT,
+    f"{SPLIT_TEST}[together-start of an answer]": KEPT,
+}
+"""Gaps that are not run: they would only use up their five seconds."""
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -78,11 +94,19 @@ async def serve() -> AsyncIterator[Serve]:
         yield start
 
 
+def mark_gap(request: pytest.FixtureRequest) -> None:
+    """Expect the failure of a case that aiohttp cannot do."""
+    _, _, *case = request.node.callspec.id.split("-", 2)
+    name = request.function.__name__ + "".join(f"[{part}]" for part in case)
+    if reason := GAPS.get(name) or ENDLESS.get(name):
+        request.applymarker(pytest.mark.xfail(reason=reason, run=name in GAPS))
+
+
 @pytest.fixture(params=CLIENTS)
 async def connect(request: pytest.FixtureRequest, serve: Serve) -> AsyncIterator[Connect]:
     """Makes clients of one implementation, and closes them before the servers."""
-    if reason := GAPS.get((request.param, request.function.__name__)):
-        pytest.skip(reason)
+    if request.param == "aiohttp":
+        mark_gap(request)
     clients: list[Http] = []
 
     def make(**options: Any) -> Http:
@@ -96,8 +120,8 @@ async def connect(request: pytest.FixtureRequest, serve: Serve) -> AsyncIterator
 
 @pytest.fixture
 def http(connect: Connect) -> Http:
-    """A client as it comes."""
-    return connect()
+    """A client that keeps idle connections for longer than any test: age must not hide what is not noticed."""
+    return connect(idle_seconds=60.0)
 
 
 def answering(*answers: bytes) -> Script:
@@ -446,6 +470,29 @@ async def test_what_came_before_the_break_is_handed_on(http, serve):
         CHUNKED + b"2\r\nokay\r\n0\r\n\r\n",
         CHUNKED + b"FFFFFFFFFFFFFFFFF\r\nok\r\n",
     ],
+    ids=[
+        "no HTTP",
+        "HTTP/2.0",
+        "HTTP/0.9",
+        "no status",
+        "no colon",
+        "space before colon",
+        "NUL",
+        "negative length",
+        "two lengths",
+        "list of lengths",
+        "length and coding",
+        "coding and length",
+        "two codings",
+        "unknown coding",
+        "HTTP/1.0 chunked",
+        "switched to something",
+        "switched",
+        "no chunk size",
+        "negative chunk size",
+        "long chunk",
+        "endless chunk size",
+    ],
 )
 async def test_an_answer_that_could_be_read_in_two_ways_is_refused(http, serve, answer):
     """RFC 9112, 6.3 and 11.2 (response splitting and smuggling)."""
@@ -653,8 +700,10 @@ async def test_an_idle_connection_is_dropped_in_time(connect, serve):
 EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
 
 
-@pytest.mark.parametrize("extra", [EVIL, EVIL[:9], b"x", b"ok"])
-@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    "extra", [EVIL, EVIL[:9], b"x", b"ok"], ids=["answer", "start of an answer", "x", "ok"]
+)
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
 async def test_bytes_behind_an_answer_cost_the_connection(http, serve, extra, apart):
     """RFC 9112, 6.3: they must not become the answer to the next request."""
 
@@ -753,21 +802,20 @@ async def test_a_port_where_nobody_listens_is_a_failed_connection(http):
     assert await failure(http.request("GET", f"http://127.0.0.1:{port}/", timeout=4)) == ("connect", False)
 
 
-async def test_no_more_connections_than_allowed_and_waiters_in_their_order(connect, serve):
+async def test_no_more_connections_than_allowed(connect, serve):
     http = connect(max_connections=2)
-    order: list[bytes] = []
-
-    async def script(peer: Peer) -> None:
-        while True:
-            order.append((await peer.request()).body)
-            await peer.send(OK)
-
-    server = await serve(script)
-    bodies = [b"%d" % number for number in range(8)]
-    assert await asyncio.gather(*(post(http, server.url(), body) for body in bodies)) == [b"ok"] * 8
-    assert sorted(order[:2]) == bodies[:2]
-    assert order[2:] == sorted(order[2:])
+    server = await serve(answering(OK, OK, OK, OK, OK, OK, OK, OK))
+    assert await asyncio.gather(*(post(http, server.url()) for _ in range(8))) == [b"ok"] * 8
     assert server.most_open == 2
+
+
+async def test_who_waits_for_a_connection_waits_in_line(connect, serve):
+    http = connect(max_connections=1)
+    server = await serve(answering(OK, OK, OK, OK, OK, OK, OK, OK))
+    bodies = [b"%d" % number for number in range(8)]
+    await asyncio.gather(*(post(http, server.url(), body) for body in bodies))
+    (peer,) = server.peers
+    assert [request.body for request in peer.requests] == bodies
 
 
 async def test_whoever_waits_for_a_connection_waits_no_longer_than_asked(connect, serve):
@@ -804,6 +852,18 @@ async def test_a_cancelled_request_closes_its_connection_and_frees_its_place(con
         await request
     assert await post(http, server.url()) == b"ok"
     assert len(server.peers) == 2
+
+
+async def test_a_request_cancelled_at_any_moment_frees_its_place(connect, serve):
+    http = connect(max_connections=1)
+    server = await serve(answering(*[OK] * 30))
+    for turns in range(20):
+        request = asyncio.create_task(post(http, server.url()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
+    assert await post(http, server.url()) == b"ok"
 
 
 async def test_a_cancelled_waiter_does_not_take_a_place_with_it(connect, serve):
