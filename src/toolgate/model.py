@@ -118,7 +118,6 @@ class Call(Struct, eq=False):
     session: Session | None = None
     headers: tuple[tuple[bytes, bytes], ...] = ()
     """`Mcp-Param-*` headers: forwarded unless a schema says otherwise."""
-    accepts_stream: bool = True
     cancelled: bool = False
     """Set where the client took the call back."""
 

@@ -92,6 +92,50 @@ def test_smuggling_and_endless_headers_end_the_connection(
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+def test_a_page_that_may_not_call_is_not_let_to_read_the_refusal(gateway: Running) -> None:
+    """E75."""
+    foreign = gateway.send("POST", "/mcp", b"{}", {**HEADERS, "Origin": "https://evil.example.com"})
+    assert (foreign[0], foreign[1].get("access-control-allow-origin")) == (403, None)
+    ours = gateway.send("POST", "/mcp", b"{}", {**HEADERS, "Origin": "http://localhost:3000"})
+    assert ours[1]["access-control-allow-origin"] == "http://localhost:3000"
+
+
+def chunked(body: bytes, trailers: bytes) -> bytes:
+    """A call whose credential stands behind its body."""
+    head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items() if name != "Authorization")
+    start = f"POST /mcp HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{head}".encode()
+    return start + b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n%b\r\n" % (len(body), body, trailers)
+
+
+def answer_to(gateway: Running, sent: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as client:
+        client.sendall(sent)
+        answer = b""
+        while chunk := client.recv(65536):
+            answer += chunk
+    return answer
+
+
+def test_a_trailer_is_no_header(gateway: Running) -> None:
+    """What comes behind the body was seen by nobody who checks headers."""
+    trailer = f"authorization: {bearer('teller')['Authorization']}\r\n".encode()
+    assert answer_to(gateway, chunked(json.dumps(CALL).encode(), trailer)).startswith(b"HTTP/1.1 401 ")
+
+
+def test_the_end_of_one_body_is_not_counted_as_the_next_requests_headers(gateway: Running) -> None:
+    body = json.dumps({**CALL, "pad": "x" * 60_000}).encode()
+    head = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    first = f"POST /mcp HTTP/1.1\r\nhost: localhost\r\n{head}content-length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as client:
+        client.sendall(first + body + b"GET /healthz HTTP/1.1\r\nhost: local")
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        client.sendall(b"host\r\nconnection: close\r\n\r\n")
+        rest = b""
+        while chunk := client.recv(65536):
+            rest += chunk
+    assert rest.endswith(b'{"status":"ok"}')
+
+
 def test_garbage_never_gets_a_500_and_never_ends_the_gateway(gateway: Running) -> None:
     """Mutations of a good message: each is answered, or refused with a JSON-RPC error."""
     random_bytes = random.Random(7)

@@ -23,6 +23,8 @@ class Edge(Struct, frozen=True):
     max_headers: int = 32 * 1024
     max_header_count: int = 100
     header_seconds: float = 10.0
+    body_seconds: float = 60.0
+    """How long a client may take to send a body."""
     json_depth: int = 128
 
 

@@ -9,7 +9,7 @@ from toolgate.listeners import edge as at_edge
 from toolgate.listeners.edge import Edge
 from toolgate.model import Call, Reply
 from toolgate.protocol import refused, sse, versions
-from toolgate.protocol.headers import Headers
+from toolgate.protocol.headers import Headers, accepts_json
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -45,6 +45,8 @@ class Exchange:
         self.id: bytes | None = None
         self.method = ""
         self.revision = versions.UNSTATED
+        self.origin: str | None = None
+        """The page that may read the answer; set once it is known to be allowed."""
         self._receive = receive
         self._send = send
         self._started = False
@@ -122,7 +124,7 @@ class Exchange:
         session = () if reply.session is None else ((b"mcp-session-id", reply.session.encode()),)
         if reply.stream is not None:
             await self._stream(reply.stream, session)
-        elif at_json(self.headers):
+        elif accepts_json(self.headers.accept):
             await self.answer(reply.status, (JSON, *session), reply.message or b"")
         else:
             await self.answer(reply.status, (*_STREAM, *session), sse.write(reply.message or b""))
@@ -180,10 +182,9 @@ class Exchange:
 
     async def _start(self, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         self._started = True
-        origin = self.headers.origin
-        if origin is not None:
+        if self.origin is not None:
             headers += (
-                (b"access-control-allow-origin", origin.encode("latin-1")),
+                (b"access-control-allow-origin", self.origin.encode("latin-1")),
                 (b"access-control-expose-headers", _EXPOSED),
                 (b"vary", b"Origin"),
             )
@@ -195,9 +196,3 @@ class Exchange:
 
 async def _next(messages: AsyncGenerator[bytes, None]) -> bytes | None:
     return await anext(messages, None)
-
-
-def at_json(headers: Headers) -> bool:
-    """Whether an answer of one message goes out as JSON."""
-    accept = headers.accept
-    return accept is None or "json" in accept or "*/*" in accept

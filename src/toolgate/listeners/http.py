@@ -31,6 +31,7 @@ class App:
         exchange = Exchange(scope, headers, receive, send)
         try:
             at_edge.check(self._edge, headers)
+            exchange.origin = headers.origin
             page = self._pages.find(scope["path"])
             if page is not None:
                 await exchange.answer(*page)
@@ -124,7 +125,10 @@ class App:
         if reply.message is not None:
             return reply.message
         assert reply.stream is not None
-        return [message async for message in reply.stream][-1]
+        last = b""
+        async for message in reply.stream:
+            last = message
+        return last
 
     async def _other(self, exchange: Exchange, door: str) -> None:
         """GET and DELETE belong to sessions; everybody else is told to POST (E37)."""
@@ -141,8 +145,6 @@ class App:
                 method="listen" if method == "GET" else "",
                 body=b"",
                 params={},
-                authorization=exchange.headers.authorization,
-                api_key=exchange.headers.api_key,
                 session_text=text,
             )
         )

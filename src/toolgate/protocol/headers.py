@@ -13,7 +13,6 @@ _FIELDS = {
     b"content-length": "content_length",
     b"content-type": "content_type",
     b"host": "host",
-    b"last-event-id": "last_event_id",
     b"mcp-method": "method",
     b"mcp-name": "name",
     b"mcp-protocol-version": "version",
@@ -33,7 +32,6 @@ class Headers(Struct, eq=False):
     content_length: str | None = None
     content_type: str | None = None
     host: str | None = None
-    last_event_id: str | None = None
     method: str | None = None
     name: str | None = None
     version: str | None = None

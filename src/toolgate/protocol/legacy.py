@@ -5,7 +5,7 @@ from typing import Any
 from toolgate.errors import INVALID_PARAMS, METHOD_NOT_FOUND, Refusal
 from toolgate.model import Call
 from toolgate.protocol import methods, versions
-from toolgate.protocol.headers import Headers, accepts_stream
+from toolgate.protocol.headers import Headers
 
 MAX_SESSION_TEXT = 4096
 
@@ -34,10 +34,7 @@ def read(
         body=body,
         params=params,
         id=id,
-        authorization=headers.authorization,
-        api_key=headers.api_key,
         session_text=session_text(headers),
-        accepts_stream=accepts_stream(headers.accept),
     )
     if method and id is not None:
         call.name = _name(method, params)

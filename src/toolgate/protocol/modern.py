@@ -9,7 +9,7 @@ from typing import Any
 from toolgate.errors import INVALID_PARAMS, METHOD_NOT_FOUND, UNSUPPORTED_VERSION, Refusal
 from toolgate.model import Call
 from toolgate.protocol import methods, versions
-from toolgate.protocol.headers import Headers, accepts_stream, decode_value, mismatch
+from toolgate.protocol.headers import Headers, decode_value, mismatch
 
 META = "io.modelcontextprotocol/"
 VERSION_KEY = META + "protocolVersion"
@@ -47,10 +47,7 @@ def read(headers: Headers, message: dict[str, Any], id: bytes, body: bytes, door
         params=params,
         id=id,
         name=name,
-        authorization=headers.authorization,
-        api_key=headers.api_key,
         headers=headers.params,
-        accepts_stream=accepts_stream(headers.accept),
     )
 
 
