@@ -135,28 +135,29 @@ async def tell(door: Door, out: Outbound) -> None:
 
 
 async def result_of(reply: Reply, number: int) -> bytes:
-    """The result in the reply to one of our own requests. Raises `Answered` for an error, `Refusal` for a lie."""
+    """The result in the reply to one of our own requests, an object.
+
+    Raises `Answered` for an error and `Refusal` for a lie.
+    """
     if reply.stream is None:
         assert reply.message is not None
-        return _result(reply.message, number)
+        return _result(bridge.fields(reply.message), number)
     try:
         async for message in reply.stream:
-            if b'"method"' not in message[:64] and "method" not in jsonrpc.fields(message):
-                return _result(message, number)
+            parts = bridge.fields(message)
+            if "method" not in parts:
+                return _result(parts, number)
     finally:
         await reply.stream.aclose()
     raise bridge.lie("no answer in the stream")
 
 
-def _result(message: bytes, number: int) -> bytes:
-    try:
-        parts = jsonrpc.fields(message)
-    except ValueError as error:
-        raise bridge.lie(f"not a JSON-RPC message: {error}") from None
+def _result(parts: dict[str, Raw], number: int) -> bytes:
     if "error" in parts:
         raise Answered(jsonrpc.error_code(parts["error"]) or 0)
     if "result" not in parts or bytes(parts.get("id", b"")) != b"%d" % number:
         raise bridge.lie("no result with our id")
+    bridge.fields(parts["result"])
     return bytes(parts["result"])
 
 

@@ -1,9 +1,9 @@
 """What the gateway says of itself and of the servers behind a door: `initialize` and `server/discover`. No I/O."""
 
+import json
 from typing import Any
 
 import msgspec
-import orjson
 
 from toolgate import __version__
 from toolgate.model import Session
@@ -21,14 +21,14 @@ def initialized(door: Door, session: Session, opened: dict[str, Opened]) -> tupl
     """
     ids = {name: one.session_id for name, one in opened.items() if one.session_id is not None}
     session = msgspec.structs.replace(session, upstreams=ids)
-    results = {name: orjson.loads(one.result) for name, one in opened.items()}
+    results = {name: json.loads(one.result) for name, one in opened.items()}
     if not door.shared:
         (result,) = results.values()
         session = msgspec.structs.replace(session, revision=_common(session, result))
     else:
         result = _merged(results)
         result["serverInfo"] = _IDENTITY
-    return session, orjson.dumps({**result, "protocolVersion": session.revision})
+    return session, _text({**result, "protocolVersion": session.revision})
 
 
 def _common(session: Session, result: dict[str, Any]) -> str:
@@ -38,14 +38,14 @@ def _common(session: Session, result: dict[str, Any]) -> str:
 
 def discovered(door: Door, found: dict[str, bytes]) -> bytes:
     """The DiscoverResult; a single server's passes as it is but for the revisions we carry."""
-    results = {name: orjson.loads(one) for name, one in found.items()}
+    results = {name: json.loads(one) for name, one in found.items()}
     if door.shared:
         result = {"resultType": "complete", **_merged(results), "ttlMs": 0}
         result["_meta"] = {modern.META + "serverInfo": _IDENTITY}
     else:
         (result,) = results.values()
     # What is behind the door depends on the caller, so nobody else may be served this answer.
-    return orjson.dumps({**result, "supportedVersions": list(versions.SUPPORTED), "cacheScope": "private"})
+    return _text({**result, "supportedVersions": list(versions.SUPPORTED), "cacheScope": "private"})
 
 
 def _merged(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -54,3 +54,8 @@ def _merged(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     }
     instructions = merge.instructions({name: one.get("instructions") for name, one in results.items()})
     return merged if instructions is None else {**merged, "instructions": instructions}
+
+
+def _text(result: dict[str, Any]) -> bytes:
+    # The standard library writes half surrogates, which servers emit when they cut a text; nothing here is hot.
+    return json.dumps(result, separators=(",", ":")).encode()

@@ -60,8 +60,6 @@ class Pipeline:
             entry.decided(decision, call.params.get("arguments"))
             if decision.effect is not Effect.ALLOW:
                 raise await self._no(world, principal, route.target, call, decision)
-            if world.durable_before_call:
-                await entry.begin()
             number = self._depart(call, entry)
             out = self._outbound(call, principal, number, route.target.name)
             reply = await route.upstream.exchange(out)
@@ -252,7 +250,7 @@ class Pipeline:
         entry.then(lambda: self._listening.discard(session.id))
 
     async def _deliver(self, call: Call, principal: Principal, servers: Mapping[str, Upstream]) -> None:
-        place = bridge.addressee(jsonrpc.parse(call.body).get("id"))
+        place = bridge.addressee(call.id or b"null")
         upstream = servers.get(place[0]) if place is not None else None
         if place is not None and upstream is not None:
             out = self._outbound(call, principal, None, "")

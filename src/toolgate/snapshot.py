@@ -24,7 +24,6 @@ class Snapshot(Struct, frozen=True, eq=False):
     """Who still needs this world; upstreams it names are stopped only when nobody does."""
     list_seconds: float = 10.0
     """How long a list waits for a slow server before it is left out."""
-    durable_before_call: bool = False
 
     def door(self, call: Call) -> Door:
         """Where the call came in."""

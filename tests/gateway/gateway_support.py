@@ -41,6 +41,8 @@ class Bank(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     seen: ClassVar[list[dict[str, Any]]] = []
+    garbled: ClassVar[bool] = False
+    """Whether it answers `server/discover` with nonsense."""
 
     def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -57,6 +59,8 @@ class Bank(BaseHTTPRequestHandler):
                 "capabilities": {"tools": {}},
                 "serverInfo": {"name": "bank", "version": "1"},
             }
+        elif method == "server/discover" and Bank.garbled:
+            result = ["not", "an", "object"]
         elif method == "server/discover":
             result = {"supportedVersions": [MODERN], "capabilities": {"tools": {}}, "resultType": "complete"}
         elif method == "tools/list":

@@ -8,13 +8,15 @@ from gateway_support import JSON, MODERN, Bank, Running, bearer, records
 from toolgate.ledger.verify import verify
 
 
-@pytest.mark.parametrize("number", [1, "1", "", 2**70])
+@pytest.mark.parametrize("number", [-1, "1", "", 2**70])
 def test_an_id_comes_back_with_its_value_and_type(gateway: Running, number: object) -> None:
     """E01, E02."""
     status, _, answer = gateway.modern("tools/call", {"name": "read_account", "arguments": {}}, number=number)
     assert (status, answer["id"]) == (200, number)
     assert answer["result"]["content"][0]["text"] == "read_account"
-    assert Bank.seen[-1]["message"]["id"] != number or isinstance(number, int)
+    sent = Bank.seen[-1]["message"]["id"]
+    assert isinstance(sent, int)
+    assert sent != number
 
 
 def test_the_clients_credential_never_reaches_the_server(gateway: Running) -> None:
@@ -162,3 +164,17 @@ def test_the_revision_alone_decides_the_kind(gateway: Running) -> None:
     headers = {**JSON, **bearer("teller"), "MCP-Protocol-Version": "2025-11-25"}
     status, _, text = gateway.send("POST", "/mcp", json.dumps(body).encode(), headers)
     assert (status, json.loads(text)["error"]["code"]) == (400, -32020)
+
+
+def test_a_server_that_lies_about_itself_is_missing_and_costs_no_incident(gateway: Running) -> None:
+    """E53: `server/discover` behind the shared door is answered without it."""
+    gateway.modern("tools/list")
+    Bank.garbled = True
+    try:
+        status, _, answer = gateway.modern("server/discover", path="/mcp")
+        alone = gateway.modern("server/discover")
+    finally:
+        Bank.garbled = False
+    assert (status, answer["result"]["capabilities"]) == (200, {})
+    assert "bank (upstream_invalid)" in records(gateway.folder)[-2]["detail"]
+    assert (alone[0], alone[2]["error"]["data"]["reason"]) == (502, "upstream_invalid")

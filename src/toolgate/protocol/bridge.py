@@ -103,10 +103,7 @@ class Return:
 
     def read(self, message: bytes) -> Incoming:
         """The message for the client. Raises `Refusal` for what no honest server says."""
-        try:
-            parts = jsonrpc.fields(message)
-        except ValueError as error:
-            raise lie(f"not a JSON-RPC message: {error}") from None
+        parts = fields(message)
         if "method" in parts:
             return self._request(parts) if "id" in parts else self._notification(parts)
         if "result" in parts:
@@ -174,11 +171,9 @@ def address(server: str, id_text: bytes) -> str:
     return f"{server}/{id_text.decode('utf-8', 'replace')}"
 
 
-def addressee(id: object) -> tuple[str, bytes] | None:
+def addressee(id_text: bytes) -> tuple[str, bytes] | None:
     """Server and original id of an answered request; None for an id the gateway never gave."""
-    if not isinstance(id, str):
-        return None
-    server, found, text = id.partition("/")
+    server, found, text = (jsonrpc.text(Raw(id_text)) or "").partition("/")
     return (server, text.encode()) if found else None
 
 
@@ -195,6 +190,14 @@ def cancelled(number: int, reason: str = "") -> bytes:
     if reason:
         params["reason"] = reason
     return b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":%b}' % jsonrpc.raw(params)
+
+
+def fields(message: bytes | Raw) -> dict[str, Raw]:
+    """The fields of what an upstream sent. Raises `Refusal` where it is no object."""
+    try:
+        return jsonrpc.fields(message)
+    except ValueError as error:
+        raise lie(f"not a JSON object: {error}") from None
 
 
 def lie(reason: str) -> Refusal:

@@ -168,7 +168,7 @@ class StreamableHttp:
         request = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
         response = await self._request("POST", self._headers, orjson.dumps(request))
         session_id = response.headers.get(b"mcp-session-id")
-        parts = jsonrpc.fields(await self._one_message(response))
+        parts = bridge.fields(await self._one_message(response))
         if "result" not in parts:
             raise await self._why_not_initialized(parts)
         agreed = Agreed(
@@ -344,7 +344,7 @@ def _is_response(message: bytes) -> bool:
 
 
 def _revision_of(result: msgspec.Raw) -> str:
-    revision = jsonrpc.text(jsonrpc.fields(result).get("protocolVersion"))
+    revision = jsonrpc.text(bridge.fields(result).get("protocolVersion"))
     if revision not in versions.LEGACY:
         raise Refusal.upstream("upstream_revision", f"the server offers revision {revision!r}")
     return revision
