@@ -25,7 +25,8 @@ from toolgate.config.watch import changes
 from toolgate.control.api import Admin
 from toolgate.control.reload import Reloader
 from toolgate.ledger.digest import Digest, load_key
-from toolgate.ledger.entry import Book, new_id, timestamp
+from toolgate.ledger.entry import Book
+from toolgate.ledger.marks import new_id, timestamp
 from toolgate.ledger.writer import Writer
 from toolgate.listeners.connection import bounded
 from toolgate.listeners.edge import Edge, host_name
@@ -73,6 +74,7 @@ class Gateway:
             durability=self._config.ledger.durability,
             segment_bytes=self._config.ledger.segment_size,
         )
+        self._metrics.tell_ledger_failed(lambda: self._ledger.failed is not None)
         self._reloader: Reloader | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: list[uvicorn.Server] = []

@@ -1,12 +1,13 @@
 import json
 
-from toolgate.ledger.acts import Outage, outage_over, stamp, torn_aside
+from toolgate.ledger.acts import Outage, outage_over, torn_aside
+from toolgate.ledger.marks import timestamp
 from toolgate.ledger.chain import encode
 from toolgate.ledger.recover import Torn
 
 
 def test_a_time_is_written_in_utc_with_microseconds():
-    assert stamp(1_795_600_000.25) == "2026-11-25T09:46:40.250000Z"
+    assert timestamp(1_795_600_000.25) == "2026-11-25T09:46:40.250000Z"
 
 
 def test_a_torn_line_is_told_with_its_name_size_and_hash():
@@ -19,5 +20,5 @@ def test_a_torn_line_is_told_with_its_name_size_and_hash():
 def test_an_outage_is_told_with_its_time_cause_and_cost():
     """PCI DSS 10.7 and DORA RTS Art. 12: a failure of logging is detected and recorded."""
     read = json.loads(encode(outage_over(Outage(0.0, "disk full", 7), 60.0)))
-    assert (read["event"], read["method"], read["ts"]) == ("gateway", "ledger/outage", stamp(60.0))
+    assert (read["event"], read["method"], read["ts"]) == ("gateway", "ledger/outage", timestamp(60.0))
     assert "since 1970-01-01T00:00:00.000000Z (disk full). 7 were turned away." in read["detail"]

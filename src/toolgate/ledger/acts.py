@@ -1,11 +1,9 @@
 """The records a ledger writes about itself. Knows nothing of files."""
 
-from datetime import UTC, datetime
-from uuid import uuid4
-
 import msgspec
 from msgspec import Struct
 
+from toolgate.ledger.marks import new_id, timestamp
 from toolgate.ledger.recover import Torn
 from toolgate.model import Record
 
@@ -31,15 +29,10 @@ def torn_aside(torn: Torn, now: float) -> Record:
 
 def outage_over(outage: Outage, now: float) -> Record:
     """Says that records are written again, and what was lost meanwhile."""
-    detail = f"Records could not be written since {stamp(outage.since)} ({outage.reason})."
+    detail = f"Records could not be written since {timestamp(outage.since)} ({outage.reason})."
     return _act(OUTAGE, now, f"{detail} {outage.refused} were turned away.", outage)
-
-
-def stamp(now: float) -> str:
-    """Unix seconds as the ledger writes them: UTC, RFC 3339, microseconds."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _act(method: str, now: float, detail: str, facts: Torn | Outage) -> Record:
     arguments = msgspec.to_builtins(facts)
-    return Record(str(uuid4()), stamp(now), "gateway", method, detail=detail, arguments=arguments)
+    return Record(new_id(), timestamp(now), "gateway", method, detail=detail, arguments=arguments)

@@ -6,13 +6,13 @@ end, a `begin` line is written first, so that nothing is ever answered unrecorde
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Protocol
 
 from toolgate.errors import INTERNAL_ERROR, Refusal
+from toolgate.ledger.marks import new_id, timestamp
 from toolgate.model import Call, Decision, Outcome, Principal, Record, Session, Target
 from toolgate.ports import Ledger
 
@@ -172,12 +172,15 @@ class Entry:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None or self._closed or self.handed_over:
+        if error is None or self.handed_over:
             return
         await self.failed(error)
 
     async def failed(self, error: BaseException) -> None:
-        """Close for an error that ends the call. A bug gets an incident id and becomes a `Refusal` with it."""
+        """Close for an error that ends the call, unless its record is written: then the client left at the last
+        message. A bug gets an incident id and becomes a `Refusal` with it."""
+        if self._closed:
+            return
         if isinstance(error, Refusal):
             await self.close(Outcome.REFUSED, code=error.code, detail=error.reason)
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
@@ -193,17 +196,3 @@ class Entry:
 
 def _copy(record: Record) -> Record:
     return Record(**{field: getattr(record, field) for field in Record.__struct_fields__})
-
-
-def new_id() -> str:
-    """A UUIDv7 (RFC 9562): sorts by time. Not a secret."""
-    number = (int(time.time() * 1000) << 80) | (7 << 76) | (random.getrandbits(12) << 64)
-    number |= (2 << 62) | random.getrandbits(62)
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC, with microseconds."""
-    whole = int(seconds)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((seconds - whole) * 1e6):06d}Z"

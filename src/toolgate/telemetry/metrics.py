@@ -1,5 +1,7 @@
 """Counters and histograms, read off each finished record. Labels are bounded; no name of a caller is one."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from toolgate.model import Record
@@ -32,12 +34,16 @@ class Metrics:
             registry=self._registry,
             buckets=_SECONDS,
         )
-        self.ledger_failed = Gauge(
+        self._ledger_failed = Gauge(
             "toolgate_ledger_failed", "1 while records cannot be written.", registry=self._registry
         )
         # Bound children cost 0.3 us, looking one up by its labels 1.1.
         self._bound: dict[tuple[str, str, str], Counter] = {}
         self._bound_upstream: dict[str, Histogram] = {}
+
+    def tell_ledger_failed(self, failed: Callable[[], bool]) -> None:
+        """Ask this at each scrape whether records cannot be written."""
+        self._ledger_failed.set_function(failed)
 
     def count(self, record: Record) -> None:
         """Take one finished record into account."""
