@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from toolgate.compiler import read_policies, read_policy
-from toolgate.config.load import load
+from toolgate.config.load import Loaded, load
+from toolgate.config.schema import GatewayConfig
 from toolgate.errors import ConfigError, Problem
 from toolgate.policy.cases import CaseResult, call_of, principal_of, run_cases, target_of
 from toolgate.policy.compilation import compile_policies
@@ -21,7 +22,7 @@ from toolgate.policy.lint import costs, lint
 def inspect(path: Path) -> list[str]:
     """Lines on a config that is right. Raises `ConfigError` with every problem of one that is not."""
     loaded = load(path)
-    policy = compile_policies(read_policies(loaded), environment=dict(loaded.value.environment))
+    policy = _policy_of(loaded)
     servers = [name for name, server in loaded.value.servers.items() if not server.disabled]
     return [
         f"{path}: right. {len(servers)} servers ({', '.join(servers)}), {len(policy.rules)} rules, "
@@ -33,18 +34,17 @@ def inspect(path: Path) -> list[str]:
 
 def explained(path: Path, caller: Any, call: Any) -> Explanation:
     """The decision for one call, now. Raises `ConfigError` also for a caller or call that cannot be read."""
-    loaded = load(path)
-    policy = compile_policies(read_policies(loaded), environment=dict(loaded.value.environment))
+    policy = _policy_of(load(path))
     try:
         who, what = Caller.model_validate(caller), CallText.model_validate(call)
     except ValidationError as error:
         raise ConfigError([Problem(f"the caller or the call: {error}")]) from None
-    return _explained(policy, who, what)
-
-
-def _explained(policy: Policy, who: Caller, what: CallText) -> Explanation:
     target = target_of(what)
     return explain(policy, principal_of(who), target, call_of(what, target), time.time)
+
+
+def _policy_of(loaded: Loaded[GatewayConfig]) -> Policy:
+    return compile_policies(read_policies(loaded), environment=dict(loaded.value.environment))
 
 
 def tested(paths: Sequence[Path]) -> list[CaseResult]:

@@ -8,9 +8,6 @@ IDENTITIES = {
     "api_keys": "toolgate.identity.api_key:ApiKeys",
     "issuers": "toolgate.identity.jwt:Jwt",
 }
-LEDGERS = {
-    "file": "toolgate.ledger.writer:Writer",
-}
 POLICIES = {
     "cel": "toolgate.policy.compilation:compile_policies",
 }
