@@ -1,8 +1,8 @@
 import json
 
 from toolgate.ledger.acts import Outage, outage_over, torn_aside
-from toolgate.ledger.marks import timestamp
 from toolgate.ledger.chain import encode
+from toolgate.ledger.marks import timestamp
 from toolgate.ledger.recover import Torn
 
 
