@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CODE := src tests bench conformance examples
 
-.PHONY: help setup demo test lint fmt bench
+.PHONY: help setup demo test lint fmt bench conformance
 
 help: ## What there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: $(VENV)/ready ## The environment everything else uses
 
@@ -23,14 +24,17 @@ test: setup ## All tests
 	$(BIN)/python -m pytest -n 2
 
 lint: setup ## Format, lint, types, import contracts
-	$(BIN)/ruff format --check src tests bench examples
-	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 fmt: setup ## Format
-	$(BIN)/ruff format src tests bench examples
-	$(BIN)/ruff check --fix src tests bench examples
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
 
 bench: setup ## Measure against nginx (needs nginx and wrk); PEERS=1 adds other gateways
 	$(BIN)/python -m bench $(if $(PEERS),--peers,)
+
+conformance: setup ## The official suite direct and through the gateway; installs Node and servers into .tools
+	$(BIN)/python -m conformance
