@@ -1,19 +1,15 @@
 """Composition: builds everything from one config, starts it, and stops it in the right order."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import signal
 import socket
+import ssl
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_bytes
-from types import FrameType
 from typing import Any
-
-import uvicorn
 
 from toolgate import __version__
 from toolgate.catalog.tools import Catalog
@@ -28,9 +24,10 @@ from toolgate.ledger.digest import Digest, load_key
 from toolgate.ledger.entry import Book
 from toolgate.ledger.marks import new_id, timestamp
 from toolgate.ledger.writer import Writer
-from toolgate.listeners.connection import bounded
+from toolgate.listeners.asgi import Asgi
 from toolgate.listeners.edge import Edge, host_name
 from toolgate.listeners.http import App, door_name
+from toolgate.listeners.listener import Listener
 from toolgate.listeners.well_known import Pages
 from toolgate.model import Record
 from toolgate.pipeline import Pipeline
@@ -77,7 +74,9 @@ class Gateway:
         self._metrics.tell_ledger_failed(lambda: self._ledger.failed is not None)
         self._reloader: Reloader | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._servers: list[uvicorn.Server] = []
+        self._listeners: list[Listener] = []
+        self._stopping = asyncio.Event()
+        self._forced = asyncio.Event()
         self._started = False
 
     async def start(self) -> None:
@@ -95,22 +94,23 @@ class Gateway:
         config = self._config
         edge = edge_of(config)
         app = App(self._pipeline, edge, self._pages())
-        self._servers = [_server(app, bounded(edge), config)]
+        self._listeners = [Listener(app, edge, tls=_tls(config))]
         binds = [config.listen]
         if config.admin is not None:
             metrics = self._metrics if config.metrics else None
-            self._servers.append(_server(Admin(metrics), bounded(edge), None))
+            self._listeners.append(Listener(Asgi(Admin(metrics), edge), edge))
             binds.append(config.admin)
         sockets = [_bind(address) for address in binds]
         self._tasks.append(asyncio.create_task(self._watch()))
         self._on_signals()
-        _log.info("listening on http%s://%s/mcp", "s" if config.tls else "", config.listen)
         # What is loaded by now lives as long as the process: collections need not walk it again and again.
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
-        await asyncio.gather(
-            *(server.serve([sock]) for server, sock in zip(self._servers, sockets, strict=True))
-        )
+        for listener, sock in zip(self._listeners, sockets, strict=True):
+            await listener.start(sock)
+        _log.info("listening on http%s://%s/mcp", "s" if config.tls else "", config.listen)
+        await self._stopping.wait()
+        await asyncio.gather(*(one.stop(GRACE_SECONDS, self._forced) for one in self._listeners))
 
     async def aclose(self) -> None:
         """Stop in order: listeners are closed already; then upstreams, then the ledger, last."""
@@ -184,9 +184,9 @@ class Gateway:
     def _stop(self) -> None:
         _log.info("stopping; calls in flight may finish")
         self._pipeline.stop_listening()
-        for server in self._servers:
-            server.force_exit = server.should_exit
-            server.should_exit = True
+        if self._stopping.is_set():
+            self._forced.set()
+        self._stopping.set()
 
     def _reload_soon(self) -> None:
         async def reload() -> None:
@@ -196,36 +196,12 @@ class Gateway:
         self._tasks.append(asyncio.create_task(reload()))
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to the gateway, which has two listeners and one order to stop in."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Never called: no signal is captured."""
-
-
-def _server(app: Any, protocol: type[Any], config: GatewayConfig | None) -> uvicorn.Server:
-    tls = config.tls if config is not None else None
-    return _Server(
-        uvicorn.Config(
-            app,
-            http=protocol,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # Who calls is what the socket says: forwarded addresses are believed only once proxies can be named.
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            ssl_certfile=None if tls is None else str(tls.cert),
-            ssl_keyfile=None if tls is None else str(tls.key),
-        )
-    )
+def _tls(config: GatewayConfig) -> ssl.SSLContext | None:
+    if config.tls is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(config.tls.cert, config.tls.key)
+    return context
 
 
 def edge_of(config: GatewayConfig) -> Edge:

@@ -25,6 +25,8 @@ class Edge(Struct, frozen=True):
     header_seconds: float = 10.0
     body_seconds: float = 60.0
     """How long a client may take to send a body."""
+    idle_seconds: float = 75.0
+    """How long a connection may stay open between two requests; more than the 60 that load balancers keep it."""
     json_depth: int = 128
 
 

@@ -1,29 +1,29 @@
-"""One HTTP request and its answer over ASGI. Knows framing, not MCP."""
+"""One HTTP request and its answer. Knows framing, not MCP."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
-from typing import Any
+import logging
+from collections.abc import AsyncGenerator
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Protocol
 
 from toolgate.errors import Refusal
 from toolgate.listeners import edge as at_edge
 from toolgate.listeners.edge import Edge
+from toolgate.listeners.head import Head
 from toolgate.model import Call, Reply
 from toolgate.protocol import refused, sse, versions
-from toolgate.protocol.headers import Headers, accepts_json
+from toolgate.protocol.headers import accepts_json
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-PATIENCE = 0.02
-"""Seconds an upstream may be silent before we start to watch for the client's leaving: fast calls need no
-second task."""
+_log = logging.getLogger("toolgate.listener")
 
 KEEP_ALIVE = 15.0
 """Seconds between comments on an idle stream; load balancers often cut at 30 to 60 (E35)."""
 
+Fields = tuple[tuple[bytes, bytes], ...]
+
 JSON = (b"content-type", b"application/json")
+_ONLY_JSON = (JSON,)
 _STREAM = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
@@ -34,105 +34,186 @@ _REQUESTED = (
     b"Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, "
     b"Last-Event-ID, X-API-Key"
 )
+_BODILESS = frozenset({204, 304})
+
+
+class Connection(Protocol):
+    """The way back to the client."""
+
+    peer: str
+
+    def date(self) -> bytes:
+        """The line of the date."""
+
+    def write(self, data: bytes) -> None:
+        """Send; dropped where the client has left."""
+
+    async def drain(self) -> None:
+        """Return once the client takes more, or has left."""
+
+    def finished(self, *, keep: bool) -> None:
+        """The answer is written; without `keep` the connection ends."""
 
 
 class Exchange:
     """One HTTP request and its answer."""
 
-    def __init__(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self.headers = headers
+    __slots__ = (
+        "_answered",
+        "_body",
+        "_connection",
+        "_gone",
+        "_started",
+        "_taking_back",
+        "_watching",
+        "head",
+        "headers",
+        "id",
+        "method",
+        "origin",
+        "revision",
+        "task",
+    )
+
+    def __init__(self, connection: Connection, head: Head, body: bytes | None) -> None:
+        """`body` is None where it was larger than the bound."""
+        self.head = head
+        self.headers = head.headers
         self.id: bytes | None = None
         self.method = ""
         self.revision = versions.UNSTATED
         self.origin: str | None = None
         """The page that may read the answer; set once it is known to be allowed."""
-        self._receive = receive
-        self._send = send
+        self.task: asyncio.Task[None] | None = None
+        """Who works on it."""
+        self._connection = connection
+        self._body = body
         self._started = False
-        self._left = False
-        self._watcher: asyncio.Future[None] | None = None
+        self._answered = False
+        self._gone = False
+        self._watching = False
+        self._taking_back: Call | None = None
 
     def call(self, call: Call) -> Call:
         """The call with where it comes from."""
-        client = self.scope.get("client")
-        call.client_ip = client[0] if client else ""
+        call.client_ip = self._connection.peer
         call.authorization = self.headers.authorization
         call.api_key = self.headers.api_key
         return call
 
-    async def body(self, edge: Edge) -> bytes:
+    @property
+    def peer(self) -> str:
+        """The client's address, as the socket says."""
+        return self._connection.peer
+
+    @property
+    def too_large(self) -> bool:
+        """Whether the body exceeded the bound."""
+        return self._body is None
+
+    def body(self, edge: Edge) -> bytes:
         """The request's body. Raises `Refusal` (413) past the bound."""
-        message = await self._receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            if len(body) > edge.max_body:
-                raise at_edge.too_large(edge)
-            return body
-        parts, size = [body], len(body)
-        while message.get("more_body"):
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise Refusal.invalid("The body broke off.")
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > edge.max_body:
-                raise at_edge.too_large(edge)
-        return b"".join(parts)
+        if self._body is None:
+            raise at_edge.too_large(edge)
+        return self._body
 
-    async def watched(self, work: Awaitable[None]) -> None:
-        """Do the work; cancel it when the client leaves."""
-        task = asyncio.current_task()
-        assert task is not None
-        timer = asyncio.get_running_loop().call_later(PATIENCE, self._start_watching, task)
-        try:
-            await work
-        except asyncio.CancelledError:
-            if not self._left:
-                raise
-            task.uncancel()
-        finally:
-            timer.cancel()
-            if self._watcher is not None:
-                self._watcher.cancel()
+    # The client's changes of mind
 
-    def _start_watching(self, task: asyncio.Task[object]) -> None:
-        self._watcher = asyncio.ensure_future(self._watch(task))
+    def watch(self) -> None:
+        """From here on the work is cancelled when the client leaves."""
+        self._watching = True
+        if self._gone:
+            self._cancel()
 
-    async def _watch(self, task: asyncio.Task[object]) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._left = True
-        task.cancel()
+    def may_be_taken_back(self, call: Call) -> None:
+        """The client can cancel this call by a message; then there is no answer (E43)."""
+        self._taking_back = call
 
-    async def cancellable(self, call: Call, work: Awaitable[None]) -> None:
-        """Do the work; where the client takes the call back, end without an answer (E43)."""
-        try:
-            await work
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not call.cancelled or task is None:
-                raise
-            task.uncancel()
-            if self._started:
-                await self._send({"type": "http.response.body", "body": b""})
-            else:
-                await self.answer(200, _STREAM, b"")
+    def left(self) -> None:
+        """The client's connection is gone."""
+        self._gone = True
+        if self._watching:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
+    def given_up(self) -> bool:
+        """After a cancellation: whether it was the client's wish, so that the work simply ends here."""
+        left = self._gone and self._watching
+        if not left and (self._taking_back is None or not self._taking_back.cancelled):
+            return False
+        if self.task is not None:
+            self.task.uncancel()
+        if not self._started:
+            self.answer(200, _STREAM, b"")
+        elif not self._answered:
+            self._end_stream()
+        return True
+
+    # Answers
 
     async def reply(self, reply: Reply) -> None:
         """Send what the pipeline answered."""
-        session = () if reply.session is None else ((b"mcp-session-id", reply.session.encode()),)
+        headers: Fields = _ONLY_JSON
+        if reply.session is not None:
+            headers = (JSON, (b"mcp-session-id", reply.session.encode()))
         if reply.stream is not None:
-            await self._stream(reply.stream, session)
+            await self._stream(reply.stream, headers[1:])
         elif accepts_json(self.headers.accept):
-            await self.answer(reply.status, (JSON, *session), reply.message or b"")
+            self.answer(reply.status, headers, reply.message or b"")
         else:
-            await self.answer(reply.status, (*_STREAM, *session), sse.write(reply.message or b""))
+            self.answer(reply.status, (*_STREAM, *headers[1:]), sse.write(reply.message or b""))
 
-    async def _stream(
-        self, messages: AsyncGenerator[bytes, None], extra: tuple[tuple[bytes, bytes], ...]
-    ) -> None:
-        await self._start(200, (*_STREAM, *extra))
+    def accepted(self) -> None:
+        """202 without a body, for notifications and responses (E05)."""
+        self.answer(202, (), b"")
+
+    def preflight(self) -> None:
+        """CORS for the pages that may call us; the origin was checked at the edge."""
+        allowed = (
+            (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
+            (b"access-control-allow-headers", _REQUESTED),
+            (b"access-control-max-age", b"600"),
+        )
+        self.answer(204, allowed, b"")
+
+    def refuse(self, refusal: Refusal) -> None:
+        """The refusal in the words of this client's revision."""
+        if self._started:
+            raise refusal
+        status, message = refused.write(refusal, id=self.id, method=self.method, revision=self.revision)
+        if refusal.stage == "edge":
+            status = refusal.status
+        self.answer(status, (JSON, *refusal.headers), message)
+
+    def broken(self, error: Exception) -> None:
+        """A bug outside of any call: the log has the trace, the client learns that it was not its fault."""
+        _log.error("the request failed", exc_info=error)
+        self._body = None
+        if not self._started:
+            self.answer(500, (), b"")
+        elif not self._answered:
+            self._finish(keep=False)
+
+    def answer(self, status: int, headers: Fields, body: bytes) -> None:
+        """A whole answer."""
+        self._started = True
+        lines = _lines(status, self._allowed(headers))
+        if status not in _BODILESS:
+            lines = b"%bcontent-length: %d\r\n" % (lines, len(body))
+        if self.head.method == "HEAD":
+            body = b""
+        keep = self.head.keep_alive and self._body is not None
+        end = b"\r\n" if keep else b"connection: close\r\n\r\n"
+        self._connection.write(b"%b%b%b%b" % (lines, self._connection.date(), end, body))
+        self._finish(keep=keep)
+
+    # Streams
+
+    async def _stream(self, messages: AsyncGenerator[bytes, None], extra: Fields) -> None:
+        self._start_stream((*_STREAM, *extra))
         pending: asyncio.Future[bytes | None] | None = None
         try:
             while True:
@@ -143,7 +224,7 @@ class Exchange:
                     continue
                 message, pending = pending.result(), None
                 if message is None:
-                    await self._send({"type": "http.response.body", "body": b""})
+                    self._end_stream()
                     return
                 await self._more(sse.write(message))
         finally:
@@ -152,46 +233,43 @@ class Exchange:
                 await asyncio.wait((pending,))
             await messages.aclose()
 
-    async def accepted(self) -> None:
-        """202 without a body, for notifications and responses (E05)."""
-        await self.answer(202, (), b"")
-
-    async def preflight(self) -> None:
-        """CORS for the pages that may call us; the origin was checked at the edge."""
-        allowed = (
-            (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
-            (b"access-control-allow-headers", _REQUESTED),
-            (b"access-control-max-age", b"600"),
-        )
-        await self.answer(204, allowed, b"")
-
-    async def refuse(self, refusal: Refusal) -> None:
-        """The refusal in the words of this client's revision."""
-        if self._started:
-            raise refusal
-        status, message = refused.write(refusal, id=self.id, method=self.method, revision=self.revision)
-        if refusal.stage == "edge":
-            status = refusal.status
-        await self.answer(status, (JSON, *refusal.headers), message)
-
-    async def answer(self, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> None:
-        """A whole answer."""
-        length = () if status in (204, 304) else ((b"content-length", b"%d" % len(body)),)
-        await self._start(status, (*headers, *length))
-        await self._send({"type": "http.response.body", "body": body})
-
-    async def _start(self, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    def _start_stream(self, headers: Fields) -> None:
         self._started = True
-        if self.origin is not None:
-            headers += (
-                (b"access-control-allow-origin", self.origin.encode("latin-1")),
-                (b"access-control-expose-headers", _EXPOSED),
-                (b"vary", b"Origin"),
-            )
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        lines = _lines(200, self._allowed(headers)) + self._connection.date()
+        framing = b"connection: close\r\n" if self.head.http10 else b"transfer-encoding: chunked\r\n"
+        self._connection.write(b"%b%b\r\n" % (lines, framing))
 
     async def _more(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._connection.write(data if self.head.http10 else b"%x\r\n%b\r\n" % (len(data), data))
+        await self._connection.drain()
+
+    def _end_stream(self) -> None:
+        if not self.head.http10:
+            self._connection.write(b"0\r\n\r\n")
+        self._finish(keep=self.head.keep_alive and not self.head.http10)
+
+    def _finish(self, *, keep: bool) -> None:
+        self._answered = True
+        self._connection.finished(keep=keep)
+
+    def _allowed(self, headers: Fields) -> Fields:
+        if self.origin is None:
+            return headers
+        return (
+            *headers,
+            (b"access-control-allow-origin", self.origin.encode("latin-1")),
+            (b"access-control-expose-headers", _EXPOSED),
+            (b"vary", b"Origin"),
+        )
+
+
+@lru_cache(maxsize=256)
+def _lines(status: int, headers: Fields) -> bytes:
+    first = b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())
+    lines = first + b"".join([b"%b: %b\r\n" % field for field in headers])
+    if lines.count(b"\n") != len(headers) + 1 or lines.count(b"\r") != len(headers) + 1:
+        raise ValueError("a header with a line break")
+    return lines
 
 
 async def _next(messages: AsyncGenerator[bytes, None]) -> bytes | None:

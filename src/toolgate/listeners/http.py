@@ -1,20 +1,22 @@
-"""The data plane's listener: one raw ASGI callable for every door. Decides nothing about a call but its kind.
+"""The data plane behind the listener: every door. Decides nothing about a call but its kind.
 
 The two kinds of protocol part in `_post`, by the version header and the body's own claim (protocol 19.1);
 nothing after it asks again.
 """
 
+import asyncio
 from typing import Any
 
 from toolgate.errors import Refusal
 from toolgate.listeners import edge as at_edge
 from toolgate.listeners.edge import Edge
-from toolgate.listeners.exchange import JSON, Exchange, Receive, Scope, Send
+from toolgate.listeners.exchange import JSON, Exchange
+from toolgate.listeners.head import Head
 from toolgate.listeners.well_known import Pages
 from toolgate.model import Call
 from toolgate.pipeline import Pipeline
 from toolgate.protocol import batch, jsonrpc, legacy, modern, refused, versions
-from toolgate.protocol.headers import mismatch, read
+from toolgate.protocol.headers import mismatch
 
 
 class App:
@@ -25,27 +27,24 @@ class App:
         self._edge = edge
         self._pages = pages
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI 3, HTTP only."""
-        headers = read(scope["headers"])
-        exchange = Exchange(scope, headers, receive, send)
+    async def __call__(self, exchange: Exchange) -> None:
+        """Answer one request."""
+        head = exchange.head
         try:
-            at_edge.check(self._edge, headers)
-            exchange.origin = headers.origin
-            page = self._pages.find(scope["path"])
-            if page is not None:
-                await exchange.answer(*page)
-                return
-            door = self._door(scope["path"])
-            if scope["method"] == "POST":
-                at_edge.check_post(self._edge, headers)
-                await self._post(exchange, door)
-            elif scope["method"] == "OPTIONS":
-                await exchange.preflight()
+            if not head.passed:
+                at_edge.check(self._edge, head.headers)
+            exchange.origin = head.headers.origin
+            if head.method == "POST":
+                await self._post(exchange, head)
             else:
-                await self._other(exchange, door)
+                await self._other(exchange, head)
         except Refusal as refusal:
-            await exchange.refuse(self._challenged(refusal, scope["path"]))
+            exchange.refuse(self._challenged(refusal, head.path))
+        except asyncio.CancelledError:
+            if not exchange.given_up():
+                raise
+        except Exception as error:  # noqa: BLE001 - the last place where a bug can be told apart from a no
+            exchange.broken(error)
 
     def _door(self, path: str) -> str:
         name = door_name(path)
@@ -58,8 +57,12 @@ class App:
             refusal.headers = self._pages.challenge(path)
         return refusal
 
-    async def _post(self, exchange: Exchange, door: str) -> None:
-        body = await exchange.body(self._edge)
+    async def _post(self, exchange: Exchange, head: Head) -> None:
+        door = self._door(head.path)
+        if not head.passed:
+            at_edge.check_post(self._edge, head.headers)
+            head.passed = True
+        body = exchange.body(self._edge)
         message = jsonrpc.parse(body, self._edge.json_depth)
         headers = exchange.headers
         if headers.version is not None and headers.version not in versions.LEGACY:
@@ -76,26 +79,25 @@ class App:
     async def _modern(self, exchange: Exchange, message: Any, body: bytes, door: str) -> None:
         if isinstance(message, dict) and "id" not in message:
             await self._pipeline.notify(exchange.call(Call(versions.MODERN, door, "", body, {})))
-            await exchange.accepted()
+            exchange.accepted()
             return
         ident = jsonrpc.request_id(message)
         if ident is None or "method" not in message:
             raise Refusal.invalid("One request or notification is expected.")
         exchange.id, exchange.method = ident, message["method"]
         call = exchange.call(modern.read(exchange.headers, message, ident, body, door))
-        await exchange.watched(self._answer(exchange, call))
+        exchange.watch()
+        await exchange.reply(await self._pipeline.request(call))
 
     async def _legacy(self, exchange: Exchange, message: Any, body: bytes, door: str) -> None:
         ident = jsonrpc.request_id(message)
         call = exchange.call(legacy.read(exchange.headers, message, ident, body, door))
         if ident is None or not call.method:
             await self._pipeline.notify(call)
-            await exchange.accepted()
+            exchange.accepted()
             return
         exchange.id, exchange.method, exchange.revision = ident, call.method, call.revision
-        await exchange.cancellable(call, self._answer(exchange, call))
-
-    async def _answer(self, exchange: Exchange, call: Call) -> None:
+        exchange.may_be_taken_back(call)
         await exchange.reply(await self._pipeline.request(call))
 
     async def _batch(self, exchange: Exchange, messages: list[Any], door: str) -> None:
@@ -111,9 +113,9 @@ class App:
             else:
                 answers.append(await self._one_of_batch(call))
         if answers:
-            await exchange.answer(200, (JSON,), b"[%b]" % b",".join(answers))
+            exchange.answer(200, (JSON,), b"[%b]" % b",".join(answers))
         else:
-            await exchange.accepted()
+            exchange.accepted()
 
     async def _one_of_batch(self, call: Call) -> bytes:
         try:
@@ -130,9 +132,17 @@ class App:
             last = message
         return last
 
-    async def _other(self, exchange: Exchange, door: str) -> None:
+    async def _other(self, exchange: Exchange, head: Head) -> None:
         """GET and DELETE belong to sessions; everybody else is told to POST (E37)."""
-        method = exchange.scope["method"]
+        method = head.method
+        page = self._pages.find(head.path) if method in ("GET", "HEAD") else None
+        if page is not None:
+            exchange.answer(*page)
+            return
+        door = self._door(head.path)
+        if method == "OPTIONS":
+            exchange.preflight()
+            return
         if method not in ("GET", "DELETE"):
             raise at_edge.wrong_method("GET, POST, DELETE, OPTIONS")
         text = legacy.session_text(exchange.headers)
@@ -150,12 +160,11 @@ class App:
         )
         if method == "DELETE":
             await self._pipeline.end(call)
-            await exchange.answer(204, (), b"")
+            exchange.answer(204, (), b"")
         else:
-            await exchange.watched(exchange.cancellable(call, self._listen(exchange, call)))
-
-    async def _listen(self, exchange: Exchange, call: Call) -> None:
-        await exchange.reply(await self._pipeline.listen(call))
+            exchange.watch()
+            exchange.may_be_taken_back(call)
+            await exchange.reply(await self._pipeline.listen(call))
 
 
 def door_name(path: str) -> str | None:

@@ -16,7 +16,7 @@ class HttpClient:
     """Meets `ports.Http`. Belongs to the event loop of its first request.
 
     `max_connections` bounds each origin: further requests wait in line, within their own time. `idle_seconds`
-    should stay below what servers keep (uvicorn: 5), so that they seldom close under a request.
+    should stay below what servers keep (some: 5), so that they seldom close under a request.
     Without `ssl_context`, servers are verified against the system's authorities.
     """
 
