@@ -28,6 +28,7 @@ lint: setup ## Format, lint, types, import contracts
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/test_requirements.py
 
 fmt: setup ## Format
 	$(BIN)/ruff format $(CODE)
