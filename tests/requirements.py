@@ -135,7 +135,13 @@ REQUIREMENTS = (
         "all of it",
     ),
     Requirement("E24", SESSIONS, "No version header", "", "all of it"),
-    Requirement("E25", ALL, "A server answers -32022, -32020 or -32021", "", "all of it"),
+    Requirement(
+        "E25",
+        ALL,
+        "A server answers -32022, -32020 or -32021",
+        "upstreams/test_http_server.py::test_a_404_with_method_not_found_leaves_it_to_initialize",
+        "the answer to a call, not to a probe",
+    ),
     Requirement(
         "E26",
         ALL,
@@ -151,7 +157,13 @@ REQUIREMENTS = (
         "",
     ),
     Requirement("E28", SESSIONS, 'A server session expired: 404, or 400 "no valid session"', "", "all of it"),
-    Requirement("E29", SESSIONS, "Session header on an error response of a server", "", "all of it"),
+    Requirement(
+        "E29",
+        SESSIONS,
+        "Session header on an error response of a server",
+        "upstreams/test_http_server.py::test_a_session_header_on_a_failed_handshake_is_ignored",
+        "",
+    ),
     Requirement(
         "E30",
         SESSIONS,
@@ -282,7 +294,13 @@ REQUIREMENTS = (
         "gateway/test_gateway_edge.py::test_a_bad_header_is_refused",
         "preflights",
     ),
-    Requirement("E76", ALL, "401 and 403", "", "all of it"),
+    Requirement(
+        "E76",
+        ALL,
+        "401 and 403",
+        "upstreams/test_http_server.py::test_a_refused_credential_or_a_failing_server_shows_nothing_and_is_not_kept",
+        "the gateway's own metadata in the challenge",
+    ),
     Requirement(
         "E77",
         ALL,

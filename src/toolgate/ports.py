@@ -64,6 +64,13 @@ class Upstream(Protocol):
 
     name: str
 
+    async def speaks(self, revision: str, principal: Principal) -> bool:
+        """Whether the server speaks the kind of protocol `revision` is of; where nobody knows, it is asked.
+
+        A server may speak both. Raises `Refusal` where it cannot be told.
+        """
+        ...
+
     async def initialize(self, session: Session, principal: Principal) -> Opened:
         """Open this server's side of a client's session. Raises `Refusal`."""
         ...

@@ -12,7 +12,7 @@ POLICIES = {
     "cel": "toolgate.policy.compilation:compile_policies",
 }
 UPSTREAMS = {
-    "http": "toolgate.upstreams.streamable_http:StreamableHttp",
+    "http": "toolgate.upstreams.http_server:HttpServer",
     "stdio": "toolgate.upstreams.stdio:Stdio",
 }
 

@@ -3,8 +3,8 @@
 MODERN = "2026-07-28"
 """Stateless: every request describes itself."""
 
-LEGACY = ("2025-03-26", "2025-06-18", "2025-11-25")
-"""Sessions opened by `initialize`, over Streamable HTTP. Enumerated, oldest first: never compared as text."""
+LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+"""Sessions opened by `initialize`. Enumerated, oldest first: never compared as text."""
 
 LATEST_LEGACY = LEGACY[-1]
 UNSTATED = "2025-03-26"

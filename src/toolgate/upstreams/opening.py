@@ -13,9 +13,6 @@ from toolgate.protocol.bridge import refuse_crossing
 from toolgate.protocol.envelope import read
 from toolgate.protocol.versions import LATEST_LEGACY, LEGACY
 
-REVISIONS = ("2024-11-05", *LEGACY)
-"""What a server may settle for, oldest first; stdio is the same in all of them."""
-
 INITIALIZED = b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
 ID = b'"initialize"'
 """A string, so it cannot meet the number of a call."""
@@ -62,7 +59,7 @@ def opening(session: Session | None, principal: Principal) -> Opening:
     """
     if session is None:
         raise refuse_crossing("MCP revisions with sessions")
-    revision = session.revision if session.revision in REVISIONS else LATEST_LEGACY
+    revision = session.revision if session.revision in LEGACY else LATEST_LEGACY
     return Opening(principal.id, revision, session.capabilities, session.client)
 
 
@@ -79,6 +76,6 @@ def accept(name: str, answer: bytes) -> bytes:
         revision = orjson.loads(result)["protocolVersion"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         revision = None
-    if revision not in REVISIONS:
+    if revision not in LEGACY:
         raise Refusal.unavailable(f"{name}: answered the handshake with revision {revision!r}")
     return result

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from toolgate.model import Principal, Reply, Session
 from toolgate.ports import Clock, Opened, Outbound
 from toolgate.protocol.lines import MAX_LINE
+from toolgate.protocol.versions import is_modern
 from toolgate.upstreams.audience import Audience
 from toolgate.upstreams.child import Command
 from toolgate.upstreams.children import Bounds, Children
@@ -54,6 +55,10 @@ class Stdio:
             self._audience.tell,
             self._audience.listens,
         )
+
+    async def speaks(self, revision: str, principal: Principal) -> bool:
+        """Only revisions with a handshake are spoken to children."""
+        return not is_modern(revision)
 
     async def initialize(self, session: Session, principal: Principal) -> Opened:
         """What the server said when its child was started, which this does where none runs."""

@@ -1,4 +1,4 @@
-"""MCP servers over Streamable HTTP, of both kinds: with sessions and stateless. No policy, no client's words.
+"""Streamable HTTP, of both kinds: with sessions and stateless. Which one a server speaks, others find out.
 
 Messages arrive with the ids of this hop and leave as whole JSON-RPC messages, whatever framing the server
 chose. Nothing is sent twice unless the message says that twice does no harm (E81).
@@ -6,24 +6,20 @@ chose. Nothing is sent twice unless the message says that twice does no harm (E8
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import msgspec
 import orjson
+from msgspec import Struct
 
-from toolgate import __version__
-from toolgate.errors import HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION, Refusal
+from toolgate.errors import UPSTREAM_FAILED, Refusal
 from toolgate.model import Principal, Reply, Session
-from toolgate.ports import Clock, Http, HttpError, HttpResponse, Opened, Outbound
-from toolgate.protocol import bridge, jsonrpc, legacy, modern, sse, versions
+from toolgate.ports import Http, HttpError, HttpResponse, Opened, Outbound
+from toolgate.protocol import bridge, jsonrpc, legacy, sse, versions
 from toolgate.protocol.headers import encode_value
 from toolgate.upstreams.handshakes import Agreed, Handshakes
 
 MAX_MESSAGE = 16 * 1024 * 1024
-LEGACY_VERDICT_SECONDS = 300.0
-"""A server found to speak only sessions is asked again after this: it may have been upgraded."""
-
 _STREAM = b"text/event-stream"
 _NAMED = frozenset({"tools/call", "prompts/get", "resources/read"})
 
@@ -33,6 +29,27 @@ class _Envelope(msgspec.Struct):
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
+
+
+class Answer(Struct, frozen=True):
+    """What a server says to a question about itself."""
+
+    status: int
+    message: bytes | None
+    """None where it was no message."""
+    session_id: str | None
+
+
+class NotOpened(Refusal):
+    """The server answered `initialize` with anything but a result."""
+
+    def __init__(self, answer: Answer) -> None:
+        text = "The server behind this tool failed."
+        error = bridge.fields(answer.message).get("error") if answer.message is not None else None
+        code = None if error is None else jsonrpc.error_code(error)
+        reason = f"initialize was answered with HTTP {answer.status}, error {code}"
+        super().__init__("upstream", "upstream_failed", text, code=UPSTREAM_FAILED, status=502, reason=reason)
+        self.answer = answer.message
 
 
 class StreamableHttp:
@@ -47,11 +64,10 @@ class StreamableHttp:
         headers: tuple[tuple[bytes, bytes], ...] = (),
         seconds: float = 60.0,
         revision: str | None = None,
-        clock: Clock = time.monotonic,
     ) -> None:
         """`headers` are the server's credentials, never the client's. `seconds` bounds each silence.
 
-        `revision` pins the server to one; otherwise its kind is found out and remembered.
+        `revision`, one with sessions, is what hands are shaken in; else the client's own is.
         """
         self.name = name
         self._url = url
@@ -63,10 +79,7 @@ class StreamableHttp:
         )
         self._seconds = seconds
         self._pin = revision
-        self._clock = clock
         self._handshakes = Handshakes()
-        self._modern: bool | None = None if revision is None else versions.is_modern(revision)
-        self._verdict_until = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def initialize(self, session: Session, principal: Principal) -> Opened:
@@ -78,8 +91,6 @@ class StreamableHttp:
     async def exchange(self, out: Outbound) -> Reply:
         """Send a request, return the answer."""
         if out.session is None:
-            if not await self._speaks_modern():
-                raise bridge.refuse_crossing("MCP revisions with sessions")
             return await self._reply(await self._post(out, self._modern_headers(out)), out)
         agreed = await self._agreed(out.session)
         response = await self._post(out, self._session_headers(agreed))
@@ -130,8 +141,10 @@ class StreamableHttp:
     async def forget(self, session: Session, principal: Principal) -> None:
         """End this server's side of the session; a server that refuses to may keep it."""
         agreed = self._handshakes.pop(session.id) or self._adopted(session)
-        if agreed is None or agreed.session_id is None:
-            return
+        if agreed is not None and agreed.session_id is not None:
+            await self._delete(agreed)
+
+    async def _delete(self, agreed: Agreed) -> None:
         with contextlib.suppress(Refusal):
             response = await self._request("DELETE", self._session_headers(agreed), b"")
             response.close()
@@ -143,7 +156,7 @@ class StreamableHttp:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._http.aclose()
 
-    # Handshake and kind of protocol
+    # Handshake
 
     async def _agreed(self, session: Session) -> Agreed:
         async def shake() -> Agreed:
@@ -158,63 +171,53 @@ class StreamableHttp:
         return None if known is None else Agreed(session.revision, known)
 
     async def _shake(self, session: Session) -> tuple[Agreed, bytes]:
-        if self._pin is not None and versions.is_modern(self._pin):
-            raise bridge.refuse_crossing("the stateless MCP revision")
         params = {
             "protocolVersion": self._pin or session.revision,
             "capabilities": session.capabilities,
             "clientInfo": session.client,
         }
         request = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
-        response = await self._request("POST", self._headers, orjson.dumps(request))
-        session_id = response.headers.get(b"mcp-session-id")
-        parts = bridge.fields(await self._one_message(response))
-        if "result" not in parts:
-            raise await self._why_not_initialized(parts)
-        agreed = Agreed(
-            _revision_of(parts["result"]), None if session_id is None else session_id.decode("latin-1")
-        )
+        answer = await self.ask(orjson.dumps(request), seconds=self._seconds)
+        result = None if answer.message is None else bridge.fields(answer.message).get("result")
+        if result is None:
+            raise NotOpened(answer)
+        agreed = Agreed(_revision_of(result), answer.session_id)
         ready = await self._request(
             "POST", self._session_headers(agreed), b'{"jsonrpc":"2.0","method":"notifications/initialized"}'
         )
         ready.close()
-        return agreed, bytes(parts["result"])
+        return agreed, bytes(result)
 
-    async def _why_not_initialized(self, parts: dict[str, msgspec.Raw]) -> Refusal:
-        code = jsonrpc.error_code(parts.get("error", msgspec.Raw(b"{}")))
-        if await self._speaks_modern():
-            return bridge.refuse_crossing("the stateless MCP revision")
-        return Refusal.upstream("upstream_failed", f"initialize was answered with error {code}")
+    async def ask(
+        self, message: bytes, headers: tuple[tuple[bytes, bytes], ...] = (), *, seconds: float
+    ) -> Answer:
+        """The server's answer to a request that belongs to no client, and may be sent twice.
 
-    async def _speaks_modern(self) -> bool:
-        """Ask with `server/discover`, which has no effects, and only with the version header (19.2)."""
-        if self._pin is not None or self._modern:
-            return bool(self._modern)
-        if self._modern is False and self._clock() < self._verdict_until:
-            return False
-        meta = {
-            modern.VERSION_KEY: versions.MODERN,
-            modern.CAPABILITIES_KEY: {},
-            modern.META + "clientInfo": {"name": "toolgate", "version": __version__},
-        }
-        request = {"jsonrpc": "2.0", "id": 0, "method": "server/discover", "params": {"_meta": meta}}
-        headers = (
-            *self._headers,
-            (b"mcp-protocol-version", versions.MODERN.encode()),
-            (b"mcp-method", b"server/discover"),
-        )
-        response = await self._request("POST", headers, orjson.dumps(request), repeatable=True)
-        self._modern = _is_modern_answer(await self._discovered(response))
-        self._verdict_until = self._clock() + LEGACY_VERDICT_SECONDS
-        return self._modern
+        Raises `Refusal` where it cannot be asked: not there, too slow, failing, or it refuses our credential.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._request("POST", (*self._headers, *headers), message, repeatable=True)
+                return await self._answer(response)
+        except TimeoutError:
+            raise Refusal.timeout(f"no answer within {seconds:g} s") from None
 
-    async def _discovered(self, response: HttpResponse) -> object:
+    async def _answer(self, response: HttpResponse) -> Answer:
         if response.status in (401, 403) or response.status >= 500:
             response.close()
             raise _refusal_of_status(response.status)
-        with contextlib.suppress(Refusal, ValueError):
-            return orjson.loads(await self._one_message(response))
-        return None
+        session_id = response.headers.get(b"mcp-session-id")
+        text = None if session_id is None else session_id.decode("latin-1")
+        try:
+            return Answer(response.status, await self._one_message(response), text)
+        except Refusal as refusal:
+            if refusal.kind != "upstream_invalid":
+                raise
+            return Answer(response.status, None, text)
+
+    async def drop(self, session_id: str) -> None:
+        """End a session that nobody uses; a server that refuses to may keep it."""
+        await self._delete(Agreed(versions.LATEST_LEGACY, session_id))
 
     # HTTP
 
@@ -348,20 +351,6 @@ def _revision_of(result: msgspec.Raw) -> str:
     if revision not in versions.LEGACY:
         raise Refusal.upstream("upstream_revision", f"the server offers revision {revision!r}")
     return revision
-
-
-def _is_modern_answer(answer: object) -> bool:
-    if not isinstance(answer, dict):
-        return False
-    if isinstance(answer.get("result"), dict):
-        return versions.MODERN in (answer["result"].get("supportedVersions") or ())
-    error = answer.get("error")
-    if not isinstance(error, dict):
-        return False
-    if error.get("code") == UNSUPPORTED_VERSION:
-        data = error.get("data")
-        return isinstance(data, dict) and versions.MODERN in (data.get("supported") or ())
-    return error.get("code") in (HEADER_MISMATCH, MISSING_CAPABILITY)
 
 
 def _refusal_of(error: HttpError) -> Refusal:
