@@ -78,13 +78,19 @@ def explain(
 
 
 @policy_app.command("test")
-def policy_test(paths: list[Path], as_json: AsJson = False) -> None:
+def policy_test(
+    paths: list[Path],
+    config: Annotated[
+        Path | None, typer.Option("-c", "--config", help="Its `environment` and SQL dialects hold.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Run the tests beside the policies. Example: toolgate policy test policies/"""
     import msgspec
 
     from toolgate.inspection import tested
 
-    results = tested(paths)
+    results = tested(paths, config)
     lines = [line for result in results for line in _case(result)]
     failed = sum(not result.passed for result in results)
     lines.append(f"{len(results) - failed} passed, {failed} failed")

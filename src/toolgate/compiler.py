@@ -97,8 +97,19 @@ def compile_policy(
 ) -> Decide:
     """The policy of these documents. Raises `ConfigError`."""
     environment = {} if config is None else dict(config.environment)
-    policy: Decide = load(POLICIES["cel"])(sources, environment=environment, facts=catalog.facts, clock=clock)
+    policy: Decide = load(POLICIES["cel"])(
+        sources,
+        environment=environment,
+        facts=catalog.facts,
+        dialects={} if config is None else sql_dialects(config),
+        clock=clock,
+    )
     return policy
+
+
+def sql_dialects(config: GatewayConfig) -> dict[str, str]:
+    """The dialect that each server's SQL arguments are written in, where its config says so."""
+    return {name: server.sql for name, server in config.servers.items() if server.sql is not None}
 
 
 def version_of(loaded: Loaded[GatewayConfig], sources: Sequence[Source]) -> str:
@@ -160,7 +171,9 @@ def _key(name: str, server: HttpServer | StdioServer) -> str:
 
 
 def _plain(section: Any) -> dict[str, Any]:
-    plain = {field: getattr(section, field) for field in type(section).model_fields if field != "description"}
+    # What a server is for and which SQL it speaks says nothing of how it is reached.
+    fields = type(section).model_fields.keys() - {"description", "sql"}
+    plain = {field: getattr(section, field) for field in sorted(fields)}
     for field in ("headers", "env"):
         if field in plain:
             plain[field] = {key: value.get_secret_value() for key, value in plain[field].items()}

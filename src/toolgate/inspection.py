@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from toolgate.compiler import read_policies, read_policy
+from toolgate.compiler import read_policies, read_policy, sql_dialects
 from toolgate.config.load import Loaded, load
 from toolgate.config.schema import GatewayConfig
 from toolgate.errors import ConfigError, Problem
 from toolgate.policy.cases import CaseResult, call_of, principal_of, run_cases, target_of
 from toolgate.policy.compilation import compile_policies
 from toolgate.policy.decisions import Policy
-from toolgate.policy.document import Caller, CallText
+from toolgate.policy.document import Caller, CallText, Source
 from toolgate.policy.explain import Explanation, explain
 from toolgate.policy.lint import costs, lint
 
@@ -44,13 +44,20 @@ def explained(path: Path, caller: Any, call: Any) -> Explanation:
 
 
 def _policy_of(loaded: Loaded[GatewayConfig]) -> Policy:
-    return compile_policies(read_policies(loaded), environment=dict(loaded.value.environment))
+    return _compiled(read_policies(loaded), loaded.value)
 
 
-def tested(paths: Sequence[Path]) -> list[CaseResult]:
-    """The cases of policy files and folders, judged by all of them together. Raises `ConfigError`."""
+def _compiled(sources: Sequence[Source], config: GatewayConfig | None) -> Policy:
+    if config is None:
+        return compile_policies(sources)
+    return compile_policies(sources, environment=dict(config.environment), dialects=sql_dialects(config))
+
+
+def tested(paths: Sequence[Path], config: Path | None) -> list[CaseResult]:
+    """The cases of policy files and folders, judged by all of them together, under a config's environment and
+    SQL dialects where one is named. Raises `ConfigError`."""
     files = [file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
     if not files:
         raise ConfigError([Problem(f"no policy file in {', '.join(map(str, paths))}.")])
     sources = [read_policy(file) for file in files]
-    return run_cases(compile_policies(sources), sources)
+    return run_cases(_compiled(sources, None if config is None else load(config).value), sources)

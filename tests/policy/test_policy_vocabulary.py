@@ -12,6 +12,12 @@ EXAMPLE = {
     "count": "4",
     "amount": 12500,
     "since": "2026-11-01T00:00:00Z",
+    "names": ["a"],
+    "day": "2026-11-20",
+    "ip": "10.1.2.3",
+    "file": "2026/november.csv",
+    "url": "https://api.example.com/v1/users/7",
+    "query": "SELECT id FROM orders",
 }
 
 

@@ -44,6 +44,8 @@ class _Common(Section):
     """How long a call may stay without a word from the server."""
     disabled: Flag = False
     """True: the server is checked with the rest of the file, and otherwise as if it were not there."""
+    sql: Literal["postgres", "mysql", "sqlite", "tsql", "bigquery"] | None = None
+    """The dialect of SQL in this server's arguments, for conditions that call `sql(…)` without naming one."""
     revision: Literal["auto", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"] = "auto"
     """The MCP revision the server is spoken to in; `auto` finds it out at the first call."""
 

@@ -4,14 +4,16 @@ It keeps to the library's limits: plain dicts and lists only, 64-bit integers, 1
 must not nest deeper than the 128 levels that are let in elsewhere: at 6,000 the library crashes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from toolgate.errors import ConfigError, Problem
-from toolgate.policy.faults import describe_compile_errors, describe_failure
-from toolgate.policy.syntax import read_paths
+from toolgate.policy.calls import complaints_about, read_sql
+from toolgate.policy.faults import OURS, describe_compile_errors, describe_failure
+from toolgate.policy.functions import Unreadable, overloads
+from toolgate.policy.syntax import read_calls, read_paths
 from toolgate.policy.vocabulary import VARIABLES
 
 
@@ -35,11 +37,16 @@ class CompileError(Exception):
 class Program:
     """One compiled condition."""
 
-    __slots__ = ("_eval", "_keys", "paths")
+    __slots__ = ("_eval", "_keys", "calls", "paths")
 
-    def __init__(self, expression: Any, paths: tuple[tuple[str, ...], ...]) -> None:
+    def __init__(self, expression: Any) -> None:
+        serialized = expression.serialize()
+        paths = tuple(read_paths(serialized))
         self._eval = expression.eval
-        self._keys = frozenset(key for path in paths for key in path[1:])
+        self.calls = tuple(read_calls(serialized))
+        """What it calls."""
+        fields = {call.field for call in self.calls if call.field is not None}
+        self._keys = fields.union(*(path[1:] for path in paths))
         self.paths = paths
         """What it reads: names with the constant keys after them."""
 
@@ -57,8 +64,20 @@ class Program:
         return Failed("the condition is neither true nor false")
 
 
+def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, with its complaints marked as free of values; whatever else it raises is not repeated."""
+
+    def told(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except Unreadable as error:
+            raise ValueError(f"{OURS}{error}") from None
+
+    return told
+
+
 class Language:
-    """The environment that conditions are compiled in: an expensive object, one for all of them."""
+    """Compiles conditions."""
 
     def __init__(self) -> None:
         """Raises `ConfigError` where the library is not installed."""
@@ -68,32 +87,63 @@ class Language:
         except ImportError as error:
             problem = Problem("Conditions need cel-expr-python, which has no build for this platform.")
             raise ConfigError([problem]) from error
-        types = {
+        self._types = {
             "string": cel.Type.STRING,
             "int": cel.Type.INT,
+            "bool": cel.Type.BOOL,
             "timestamp": cel.Type.TIMESTAMP,
             "list": cel.Type.List(cel.Type.STRING),
             "map": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
         }
-        self._environment = cel.NewEnv(
-            variables={name: types[variable.type] for name, variable in VARIABLES.items()},
-            extensions=[ext_strings.ExtStrings(), ext_optional.ExtOptional(), ext_math.ExtMath()],
-        )
-        self._programs: dict[str, Program] = {}
+        self._any_list = cel.Type.List(cel.Type.DYN)
+        self._cel = cel
+        self._extensions = [ext_strings.ExtStrings(), ext_optional.ExtOptional(), ext_math.ExtMath()]
+        self._environments: dict[str | None, Any] = {}
+        self._programs: dict[tuple[str, str | None], Program] = {}
 
-    def compile(self, text: str) -> Program:
-        """The program of a condition; equal texts share one. Raises `CompileError`."""
-        if text not in self._programs:
-            self._programs[text] = self._compile(text)
-        return self._programs[text]
+    def compile(self, text: str, dialect: str | None = None) -> Program:
+        """The program of a condition; equal texts share one. Raises `CompileError`.
 
-    def _compile(self, text: str) -> Program:
+        `dialect` is the one that `sql` reads in where the condition names none.
+        """
+        if (text, dialect) not in self._programs:
+            self._programs[text, dialect] = self._compile(text, dialect)
+        return self._programs[text, dialect]
+
+    def _compile(self, text: str, dialect: str | None) -> Program:
         try:
-            expression = self._environment.compile(text)
+            expression = self._environment(dialect).compile(text)
         except RuntimeError as error:
             raise CompileError(describe_compile_errors(str(error))) from error
         kind = expression.return_type().name()
         # DYN is what a bare `args.confirmed` gives; whether it is a boolean shows in the call.
         if kind not in ("BOOL", "DYN"):
             raise CompileError([f"The condition gives {kind.lower()}, not true or false."])
-        return Program(expression, tuple(read_paths(expression.serialize())))
+        program = Program(expression)
+        if complaints := list(complaints_about(program.calls)):
+            raise CompileError(complaints)
+        return program
+
+    def _environment(self, dialect: str | None) -> Any:
+        """An expensive object, so there is one for each dialect in use."""
+        if dialect not in self._environments:
+            self._environments[dialect] = self._cel.NewEnv(
+                variables={name: self._types[variable.type] for name, variable in VARIABLES.items()},
+                extensions=self._extensions,
+                functions=self._functions(dialect),
+            )
+        return self._environments[dialect]
+
+    def _functions(self, dialect: str | None) -> list[Any]:
+        forms: dict[str, list[Any]] = {}
+        for number, one in enumerate(overloads(read_sql, dialect)):
+            parameters = [self._any_list if kind == "list" else self._types[kind] for kind in one.parameters]
+            form = self._cel.Overload(
+                f"toolgate_{number}",
+                return_type=self._types[one.result],
+                parameters=parameters,
+                is_member=one.member,
+                impl=_telling(one.impl),
+            )
+            forms.setdefault(one.name, []).append(form)
+        return [self._cel.FunctionDecl(name, declared) for name, declared in forms.items()]

@@ -9,7 +9,7 @@ import msgspec
 
 from toolgate.errors import ConfigError, Problem
 from toolgate.model import Decision, Effect, Kind
-from toolgate.policy.cel import CompileError, Language
+from toolgate.policy.cel import CompileError, Language, Program
 from toolgate.policy.condition import Condition
 from toolgate.policy.decisions import Policy, know_nothing
 from toolgate.policy.document import Path, RuleText, Source
@@ -27,9 +27,10 @@ def compile_policies(
     *,
     environment: Mapping[str, Any] | None = None,
     facts: ToolFacts = know_nothing,
+    dialects: Mapping[str, str] | None = None,
     clock: Clock = time.time,
 ) -> Policy:
-    """One policy from all documents. No documents: everything is denied.
+    """One policy from all documents. No documents: everything is denied. `dialects` are those of SQL, by server.
 
     Raises `ConfigError` with every problem found.
     """
@@ -37,7 +38,7 @@ def compile_policies(
     default = _agreed(sources, "default") or "deny"
     first_match = _agreed(sources, "combine") == FIRST_MATCH
     version = _version(sources, default, first_match=first_match)
-    compiler = _Compiler(version, problems)
+    compiler = _Compiler(version, problems, dialects or {})
     rules = [compiler.rule(source, at) for source in sources for at in range(len(source.document.rules))]
     if problems:
         raise ConfigError(problems)
@@ -55,8 +56,9 @@ def compile_policies(
 class _Compiler:
     """Compiles rules one by one and keeps a list of what is wrong with them."""
 
-    def __init__(self, version: str, problems: list[Problem]) -> None:
+    def __init__(self, version: str, problems: list[Problem], dialects: Mapping[str, str]) -> None:
         self._version = version
+        self._dialects = dialects
         self._problems = problems
         self._language: Language | None = None
         self._count = 0
@@ -104,7 +106,13 @@ class _Compiler:
             return None
         reads, complaints = collect(program.paths)
         self._problems += [_problem(source, path, complaint) for complaint in complaints]
-        return Condition(text, program, reads)
+        return Condition(text, program, reads, self._by_server(text, program))
+
+    def _by_server(self, text: str, program: Program) -> dict[str, Program]:
+        if not any(call.name == "sql" and len(call.constants) == 1 for call in program.calls):
+            return {}
+        assert self._language is not None
+        return {server: self._language.compile(text, dialect) for server, dialect in self._dialects.items()}
 
 
 def _asks(text: RuleText) -> Iterator[tuple[str, tuple[str, ...]]]:

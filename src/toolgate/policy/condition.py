@@ -4,6 +4,7 @@ A variable not yet known is left out. CEL answers `false && unknown` with false 
 matters, so an answer got early is the answer of every later moment too.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from toolgate.policy.cel import Failed, Program, Verdict
@@ -16,15 +17,19 @@ Bindings = tuple[tuple[str, Getter], ...]
 class Condition:
     """A compiled condition and what it reads."""
 
-    __slots__ = ("_bound", "_program", "reads", "stage", "text")
+    __slots__ = ("_bound", "_by_server", "_program", "reads", "stage", "text")
 
-    def __init__(self, text: str, program: Program, reads: Reads) -> None:
+    def __init__(
+        self, text: str, program: Program, reads: Reads, by_server: Mapping[str, Program] | None = None
+    ) -> None:
+        """`by_server` holds the programs of servers for which the same text reads values in another way."""
         self.text = text
         self.reads = reads
         stages = {name: stage_of(name, keys) for name, keys in reads.items()}
         self.stage = max(stages.values(), default=Stage.SETTLED)
         """When it can be answered for certain."""
         self._program = program
+        self._by_server = by_server or {}
         self._bound = {
             moment: tuple(
                 (name, getter_of(name, reads[name])) for name in sorted(reads) if stages[name] <= moment
@@ -72,4 +77,7 @@ class Condition:
             value = get(situation)
             if value is not None:
                 data[name] = value
-        return self._program.evaluate(data)
+        program = (
+            self._by_server.get(situation.target.server, self._program) if self._by_server else self._program
+        )
+        return program.evaluate(data)

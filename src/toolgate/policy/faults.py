@@ -21,6 +21,8 @@ _HARMLESS = (
     "String to Duration conversion failed",
     "invalid regular expression",
 )
+OURS = "toolgate: "
+"""Stands before what our own functions say, which holds no value."""
 _COMPILE = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 
@@ -34,6 +36,8 @@ def describe_failure(text: str, keys: Collection[str]) -> str:
         return f"there is no key `{found[1]}`" if found[1] in keys else "there is no such key"
     if found := _NO_OVERLOAD.search(text):
         return f"the values do not fit {found[1]}"
+    if OURS in text:
+        return text.partition(OURS)[2]
     for phrase in _HARMLESS:
         if phrase in text:
             return phrase

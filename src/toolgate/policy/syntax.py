@@ -7,6 +7,8 @@ literals, comments or macros, as a scanner of the text could.
 
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 ANY_VALUE, CHECKED_EXPR = 2, 4
 IDENT, SELECT, CALL = 4, 5, 6
 CONSTANT_TAG, STRING_TAG = 3, 6
@@ -22,6 +24,16 @@ INDEXING = frozenset({b"_[_]", b"_[?_]", b"_?._"})
 Fields = list[tuple[int, bytes]]
 
 
+class FunctionCall(Struct, frozen=True):
+    """A function as a condition calls it."""
+
+    name: str
+    constants: tuple[str | None, ...]
+    """Its arguments where they are string constants, the target of a member function left out."""
+    field: str | None = None
+    """The key that is taken of what it gives, where one is."""
+
+
 def read_paths(serialized: bytes) -> Iterator[tuple[str, ...]]:
     """Every name the expression reads, with the constant keys after it: `args.a["b"]` is ("args", "a", "b").
 
@@ -29,6 +41,24 @@ def read_paths(serialized: bytes) -> Iterator[tuple[str, ...]]:
     """
     checked = _only(_fields(_only(_fields(serialized), ANY_VALUE)), CHECKED_EXPR)
     yield from _paths(checked)
+
+
+def read_calls(serialized: bytes) -> Iterator[FunctionCall]:
+    """Every function the expression calls, operators among them, outermost first. Raises `ValueError`."""
+    checked = _only(_fields(_only(_fields(serialized), ANY_VALUE)), CHECKED_EXPR)
+    yield from _calls(checked, None)
+
+
+def _calls(node: bytes, field: str | None) -> Iterator[FunctionCall]:
+    kind, body = _node(node)
+    if kind == CALL:
+        fields = _fields(body)
+        constants = [_string(argument) for argument in _all(fields, ARGUMENT)]
+        texts = tuple(None if text is None else text.decode() for text in constants)
+        yield FunctionCall(_only(fields, FUNCTION).decode(), texts, field)
+    taken = _only(_fields(body), FIELD).decode() if kind == SELECT else None
+    for child in _children(kind, body):
+        yield from _calls(child, taken)
 
 
 def _paths(node: bytes) -> Iterator[tuple[str, ...]]:

@@ -118,6 +118,38 @@ FUNCTIONS: Mapping[str, tuple[str, str]] = {
     "math.greatest": ("math.greatest(args.amount, 1) > 1", "the largest"),
     "math.least": ("math.least(args.amount, 1) == 1", "the smallest"),
     "math.abs": ("math.abs(args.amount) > 1", "without its sign"),
+    "sets.contains": (
+        'sets.contains(["a", "b"], args.names)',
+        "whether the first list holds all of the second",
+    ),
+    "sets.intersects": ('!sets.intersects(args.names, ["root"])', "whether two lists share an element"),
+    "sets.equivalent": (
+        'sets.equivalent(args.names, ["a"])',
+        "whether two lists hold the same, in any order",
+    ),
+    "date": (
+        'date(args.day) > now.timestamp - duration("720h")',
+        "a day such as 2026-11-20, at midnight UTC",
+    ),
+    "cidr": ('cidr("10.0.0.0/8").containsIP(args.ip)', "a range of addresses"),
+    "containsIP": (
+        '["10.0.0.0/8", "fd00::/8"].exists(range, cidr(range).containsIP(args.ip))',
+        "one of them",
+    ),
+    "under": (
+        'under(args.file, "/srv/reports")',
+        "a path below a root once `..` is followed; links are not seen",
+    ),
+    "url": ('url(args.url).host == "api.example.com"', "its scheme, host, port, path and query"),
+    "route": (
+        'route(args.url, "/v1/users/{id}")',
+        "whether a path or URL has this form; `/*` ends an open one",
+    ),
+    "sql": (
+        'sql(args.query, "postgres").reads_only && sets.contains(["orders"], sql(args.query, "postgres").tables)',
+        "what an SQL text does: statements, reads_only, verb, verbs, tables, schemas, columns, has_where; the "
+        "dialect (postgres, mysql, sqlite, tsql, bigquery) may be left out where the server's config names it",
+    ),
 }
 """Function to an example of its use and a few words on it. The usual operators of CEL come on top."""
 
