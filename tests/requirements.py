@@ -96,8 +96,8 @@ REQUIREMENTS = (
         "E12",
         ALL,
         "CR, LF, NUL or non-ASCII on its way from a body into a header (Mcp-Name, Mcp-Param-*, session id, trace)",
-        "",
-        "all of it",
+        "protocol/test_param_headers.py::test_headers_are_what_the_sdk_would_send",
+        "session ids and trace context",
     ),
     Requirement(
         "E13",
@@ -139,8 +139,8 @@ REQUIREMENTS = (
         "E25",
         ALL,
         "A server answers -32022, -32020 or -32021",
-        "upstreams/test_http_server.py::test_a_404_with_method_not_found_leaves_it_to_initialize",
-        "the answer to a call, not to a probe",
+        "crossings/test_session_client_at_stateless_server.py::test_arguments_that_belong_into_headers_are_put_there_before_and_after_the_tools_were_listed",
+        "-32022 and -32021 to a call",
     ),
     Requirement(
         "E26",
@@ -156,7 +156,13 @@ REQUIREMENTS = (
         "gateway/test_gateway_calls.py::test_a_session_belongs_to_the_caller_that_opened_it",
         "",
     ),
-    Requirement("E28", SESSIONS, 'A server session expired: 404, or 400 "no valid session"', "", "all of it"),
+    Requirement(
+        "E28",
+        SESSIONS,
+        'A server session expired: 404, or 400 "no valid session"',
+        "crossings/test_stateless_client_at_server_with_sessions.py::test_a_session_the_server_forgot_is_opened_anew_without_a_word",
+        "clients with sessions; 400 for a lost session",
+    ),
     Requirement(
         "E29",
         SESSIONS,
@@ -182,15 +188,21 @@ REQUIREMENTS = (
         "E32",
         SESSIONS,
         "One a server session for several principals with session servers",
-        "upstreams/test_stdio_children.py::test_two_principals_have_two_children",
-        "servers over HTTP",
+        "crossings/test_stateless_client_at_server_with_sessions.py::test_sessions_at_the_server_belong_to_one_principal_and_one_set_of_capabilities",
+        "",
     ),
     Requirement("E33", SESSIONS, "Last-Event-ID", "", "all of it"),
     Requirement(
         "E34", SESSIONS, "A server closes an SSE connection and sent retry (SEP-1699)", "", "all of it"
     ),
     Requirement("E35", ALL, "Idle streams", "", "all of it"),
-    Requirement("E36", ALL, "The client disconnects", "", "all of it"),
+    Requirement(
+        "E36",
+        ALL,
+        "The client disconnects",
+        "crossings/test_stateless_client_at_server_with_sessions.py::test_a_client_that_closes_the_stream_cancels_at_the_server",
+        "clients with sessions, whose calls go on",
+    ),
     Requirement(
         "E37", ALL, "DELETE", "gateway/test_gateway_edge.py::test_other_methods_are_told_what_is_allowed", ""
     ),
@@ -208,14 +220,14 @@ REQUIREMENTS = (
         ALL,
         "Progress tokens are unique per client only",
         "upstreams/test_stdio.py::test_progress_makes_the_answer_a_stream_and_must_increase",
-        "servers over HTTP",
+        "",
     ),
     Requirement(
         "E42",
         ALL,
         "Notifications/cancelled",
-        "upstreams/test_stdio.py::test_the_clients_own_cancellation_ends_the_call",
-        "servers over HTTP",
+        "crossings/test_session_client_at_stateless_server.py::test_a_cancelled_call_is_closed_at_the_server",
+        "",
     ),
     Requirement(
         "E43",
@@ -232,8 +244,20 @@ REQUIREMENTS = (
         "servers over HTTP",
     ),
     Requirement("E45", ALL, "Ping", "gateway/test_gateway_calls.py::test_ping_is_answered_here", ""),
-    Requirement("E46", SESSIONS, "Logging/setLevel with several backends", "", "all of it"),
-    Requirement("E47", STATELESS, "Logs towards stateless clients", "", "all of it"),
+    Requirement(
+        "E46",
+        SESSIONS,
+        "Logging/setLevel with several backends",
+        "crossings/test_session_client_at_stateless_server.py::test_the_log_level_of_a_session_goes_with_each_request",
+        "several servers of which one refuses",
+    ),
+    Requirement(
+        "E47",
+        STATELESS,
+        "Logs towards stateless clients",
+        "crossings/test_stateless_client_at_server_with_sessions.py::test_logs_are_for_the_calls_that_asked_and_as_loud_as_they_asked",
+        "redaction",
+    ),
     Requirement("E48", ALL, "Two backends offer the same tool name", "", "all of it"),
     Requirement(
         "E49", ALL, "Name over 64 or 128 characters, or illegal characters, after prefixing", "", "all of it"
@@ -263,7 +287,13 @@ REQUIREMENTS = (
         "gateway/test_gateway_calls.py::test_a_list_shows_what_may_be_called_and_keeps_every_other_byte",
         "lists that are remembered",
     ),
-    Requirement("E63", STATELESS, "X-mcp-header", "", "all of it"),
+    Requirement(
+        "E63",
+        STATELESS,
+        "X-mcp-header",
+        "protocol/test_param_headers.py::test_a_schema_is_usable_where_the_sdk_finds_it_so",
+        "a list that leaves the tool out",
+    ),
     Requirement("E64", ALL, "OutputSchema and structuredContent disagree", "", "all of it"),
     Requirement("E65", STATELESS, "The retry reaches another replica", "", "all of it"),
     Requirement(

@@ -28,6 +28,7 @@ from toolgate.pool import Lease, Pool
 from toolgate.ports import Clock, Decide, Http, Identify, Upstream
 from toolgate.routing.table import Door
 from toolgate.snapshot import Snapshot
+from toolgate.upstreams.crossing import Crossing
 from toolgate.upstreams.http_client import HttpClient
 from toolgate.wiring import IDENTITIES, POLICIES, UPSTREAMS, load
 
@@ -205,4 +206,4 @@ def _upstream(name: str, server: HttpServer | StdioServer) -> Upstream:
             max_children=server.max_children,
             idle_seconds=server.idle,
         )
-    return upstream
+    return Crossing(upstream)

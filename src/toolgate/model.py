@@ -159,6 +159,8 @@ class Record(Struct, omit_defaults=True):
     """`call`; `begin` and `end` where a stream was released before its end; `gateway` for our own acts."""
     method: str = ""
     revision: str = ""
+    upstream_revision: str | None = None
+    """What the server spoke where that is the other kind of MCP than the client's `revision`."""
     door: str = ""
     client_ip: str = ""
     session: str | None = None

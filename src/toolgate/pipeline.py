@@ -62,6 +62,7 @@ class Pipeline:
                 raise await self._no(world, principal, route.target, call, decision)
             number = self._depart(call, entry)
             out = self._outbound(call, principal, number, route.target.name)
+            entry.by(out)
             reply = await route.upstream.exchange(out)
             back = bridge.Return(call, number, route.target.server, shared=world.door(call).shared)
             return await follow(reply, back, call, entry)
@@ -76,7 +77,7 @@ class Pipeline:
                 raise Refusal.invalid("Invalid cursor.", code=INVALID_PARAMS)
             door, method = world.door(call), METHODS[call.method]
             found, missing = await fanout.lists(
-                door, call, self._asker(call, principal), seconds=world.list_seconds
+                door, call, self._asker(call, principal, entry), seconds=world.list_seconds
             )
             items = []
             for server, listed in found.items():
@@ -100,7 +101,7 @@ class Pipeline:
             door = world.door(call)
             if call.method == "server/discover":
                 found, missing = await fanout.results(
-                    door, self._asker(call, principal), seconds=world.list_seconds
+                    door, self._asker(call, principal, entry), seconds=world.list_seconds
                 )
                 result = opening.discovered(door, found)
                 return await self._answer(call, result, entry, detail=fanout.described(missing))
@@ -120,7 +121,7 @@ class Pipeline:
         async with self._book.open(call, world) as entry:
             principal = await self._enter(world, call, entry)
             _, missing = await fanout.results(
-                world.door(call), self._asker(call, principal), seconds=world.list_seconds
+                world.door(call), self._asker(call, principal, entry), seconds=world.list_seconds
             )
             return await self._answer(call, b"{}", entry, detail=fanout.described(missing))
 
@@ -271,12 +272,13 @@ class Pipeline:
             repeatable=method is not None and method.repeatable,
         )
 
-    def _asker(self, call: Call, principal: Principal) -> fanout.Ask:
+    def _asker(self, call: Call, principal: Principal, entry: Entry) -> fanout.Ask:
         """Asks one server what the client asked the door, page by page where there are pages."""
 
         async def ask(upstream: Upstream, cursor: str | None) -> bytes:
             number = next(self._numbers)
             out = self._outbound(call, principal, number, call.name)
+            entry.by(out)
             if cursor is not None:
                 out.message = bridge.next_page(out.message, cursor)
             return await fanout.result_of(await upstream.exchange(out), number)

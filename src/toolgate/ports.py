@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from toolgate.errors import UPSTREAM_FAILED, Refusal
 from toolgate.model import Call, Decision, Principal, Record, Reply, Session, Target
 
 Clock = Callable[[], float]
@@ -48,6 +49,8 @@ class Outbound(Struct, eq=False):
     headers: tuple[tuple[bytes, bytes], ...] = ()
     repeatable: bool = False
     """True where sending twice does no harm (lists and reads): a lost connection may be retried once."""
+    crossed: str | None = None
+    """The server's revision where it is of the other kind than the client's; set by the exchange."""
 
 
 class Opened(Struct, frozen=True):
@@ -59,8 +62,27 @@ class Opened(Struct, frozen=True):
     """The upstream's own session id, where it gave one."""
 
 
+class OtherKind(Refusal):
+    """The server speaks MCP, but not the client's kind of it: with sessions, or stateless. Nothing was done."""
+
+    def __init__(self, server_speaks: str) -> None:
+        text = "This server speaks another kind of MCP than this client."
+        super().__init__(
+            "upstream",
+            "other_kind",
+            text,
+            code=UPSTREAM_FAILED,
+            status=502,
+            reason=f"the server speaks {server_speaks}",
+        )
+
+
 class Upstream(Protocol):
-    """One MCP server behind the gateway, over one transport."""
+    """One MCP server behind the gateway.
+
+    A transport carries messages as they are and raises `OtherKind` for a client of the other kind of MCP;
+    the crossing in front of it serves both.
+    """
 
     name: str
 

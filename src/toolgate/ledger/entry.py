@@ -36,6 +36,15 @@ class Lease(Protocol):
         ...
 
 
+class Hop(Protocol):
+    """What an entry needs to know of a message to a server."""
+
+    @property
+    def crossed(self) -> str | None:
+        """The server's revision where it is of the other kind than the client's."""
+        ...
+
+
 class World(Protocol):
     """What an entry needs to know of the snapshot its call sees."""
 
@@ -100,6 +109,7 @@ class Entry:
         self._begun = False
         self._closed = False
         self._after: list[Callable[[], object]] = []
+        self._hops: list[Hop] = []
         self.handed_over = False
         """True once a stream has taken over closing it."""
 
@@ -139,6 +149,10 @@ class Entry:
         """The upstream's time starts."""
         self._upstream_started = time.perf_counter()
 
+    def by(self, hop: Hop) -> None:
+        """A message to a server on behalf of this call: what it crosses is known when it is answered."""
+        self._hops.append(hop)
+
     async def begin(self) -> None:
         """Write the first of two lines: what follows is released before its end is known."""
         self._begun = True
@@ -154,6 +168,9 @@ class Entry:
         record = self.record
         now = time.perf_counter()
         record.event = "end" if self._begun else "call"
+        for hop in self._hops:
+            if hop.crossed is not None:
+                record.upstream_revision = hop.crossed
         record.outcome = outcome.value
         record.code = code
         if detail is not None:

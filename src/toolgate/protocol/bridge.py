@@ -4,7 +4,7 @@
 |---|---|
 | modern -> modern | a fresh id and progress token; on the shared door name or URI lose their prefix |
 | legacy -> legacy | the same, and ids of server requests carry the server they go back to |
-| modern -> legacy, legacy -> modern | `refuse_crossing`: the translation is not built yet |
+| modern -> legacy, legacy -> modern | the same; `to_sessions.py` and `to_stateless.py` do the rest |
 
 Ids and progress tokens are made anew for each hop: two clients may use the same ones (E01, E41), and a
 process-wide number needs no table to tell whose message it is.
@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
-from toolgate.errors import UPSTREAM_FAILED, Refusal
+from toolgate.errors import Refusal
 from toolgate.model import Call
 from toolgate.protocol import jsonrpc, names
 
@@ -203,9 +203,3 @@ def fields(message: bytes | Raw) -> dict[str, Raw]:
 def lie(reason: str) -> Refusal:
     """The upstream broke the protocol: an error for that call, and its connection is dropped."""
     return Refusal.upstream("upstream_invalid", reason)
-
-
-def refuse_crossing(server_speaks: str) -> Refusal:
-    """The client's kind of protocol is not the server's; `server_speaks` says which one is."""
-    text = f"This server speaks only {server_speaks}, and translating between the two is not supported yet."
-    return Refusal("bridge", "not_bridged", text, code=UPSTREAM_FAILED, status=502)

@@ -13,6 +13,10 @@ UNSTATED = "2025-03-26"
 SUPPORTED = (MODERN,)
 """What a modern client is offered when it asks for something else."""
 
+AUDIO = LEGACY
+RESOURCE_LINKS = ELICITATION = LEGACY[1:]
+"""Revisions with sessions that have the feature."""
+
 BATCHES = "2025-03-26"
 """The one revision whose clients may send arrays."""
 

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 
 from toolgate.errors import Refusal
 from toolgate.model import Principal, Reply, Session
-from toolgate.ports import Clock, Http, Opened, Outbound
-from toolgate.protocol import bridge, discovery, versions
+from toolgate.ports import Clock, Http, Opened, OtherKind, Outbound
+from toolgate.protocol import discovery, versions
 from toolgate.protocol.discovery import Evidence
 from toolgate.upstreams.streamable_http import NotOpened, StreamableHttp
 
@@ -24,7 +24,7 @@ PROBE_SECONDS = 10.0
 
 
 class HttpServer:
-    """Meets `ports.Upstream`. A server may speak both kinds: then each client's own is used."""
+    """Meets `ports.Upstream` as a transport. A server may speak both kinds: then each client's own is used."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class HttpServer:
 
     async def _exchange_stateless(self, out: Outbound) -> Reply:
         if not await self._speaks_stateless():
-            raise bridge.refuse_crossing("MCP revisions with sessions")
+            raise OtherKind("revisions with sessions")
         try:
             reply = await self._streamable.exchange(out)
         except Refusal as refusal:
@@ -111,7 +111,7 @@ class HttpServer:
 
     async def _with_sessions(self) -> None:
         if not await self._speaks_sessions():
-            raise bridge.refuse_crossing("the stateless MCP revision")
+            raise OtherKind(versions.MODERN)
 
     async def _speaks_stateless(self) -> bool:
         if self._stateless is None or self._clock() >= self._until:
@@ -177,5 +177,5 @@ class HttpServer:
             return no
         if discovery.of_initialize(no.answer) is Evidence.STATELESS or await self._speaks_stateless():
             self._keep(stateless=True, sessions=False)
-            return bridge.refuse_crossing("the stateless MCP revision")
+            return OtherKind(versions.MODERN)
         return no

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from toolgate.errors import Refusal
 from toolgate.model import Principal, Session
-from toolgate.protocol.bridge import refuse_crossing
+from toolgate.ports import OtherKind
 from toolgate.protocol.envelope import read
 from toolgate.protocol.versions import LATEST_LEGACY, LEGACY
 
@@ -55,10 +55,10 @@ class Opening(Struct, frozen=True):
 def opening(session: Session | None, principal: Principal) -> Opening:
     """The opening for a client's session.
 
-    Raises `Refusal` for a client of the stateless revision: these servers need a handshake.
+    Raises `OtherKind` for a client of the stateless revision: these servers need a handshake.
     """
     if session is None:
-        raise refuse_crossing("MCP revisions with sessions")
+        raise OtherKind("revisions with sessions")
     revision = session.revision if session.revision in LEGACY else LATEST_LEGACY
     return Opening(principal.id, revision, session.capabilities, session.client)
 

@@ -6,7 +6,7 @@ chose. Nothing is sent twice unless the message says that twice does no harm (E8
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 
 import msgspec
 import orjson
@@ -52,6 +52,13 @@ class NotOpened(Refusal):
         self.answer = answer.message
 
 
+class _Left(Struct, frozen=True):
+    """A call in a session that may be left before its answer."""
+
+    number: int
+    agreed: Agreed
+
+
 class StreamableHttp:
     """One server behind one URL."""
 
@@ -91,13 +98,22 @@ class StreamableHttp:
     async def exchange(self, out: Outbound) -> Reply:
         """Send a request, return the answer."""
         if out.session is None:
-            return await self._reply(await self._post(out, self._modern_headers(out)), out)
+            return await self._reply(await self._post(out, self._modern_headers(out)))
         agreed = await self._agreed(out.session)
-        response = await self._post(out, self._session_headers(agreed))
-        if response.status == 404 and agreed.session_id is not None:
-            response.close()
-            response = await self._after_lost_session(out, out.session, agreed)
-        return await self._reply(response, out)
+        assert out.id is not None
+        try:
+            response = await self._post(out, self._session_headers(agreed))
+            if response.status == 404 and agreed.session_id is not None:
+                response.close()
+                response = await self._after_lost_session(out, out.session, agreed)
+            return await self._reply(response, _Left(out.id, agreed))
+        except asyncio.CancelledError:
+            self._tell_cancelled(_Left(out.id, agreed))
+            raise
+        except Refusal as refusal:
+            if refusal.kind == "upstream_timeout":
+                self._tell_cancelled(_Left(out.id, agreed))
+            raise
 
     async def _after_lost_session(self, out: Outbound, session: Session, lost: Agreed) -> HttpResponse:
         self._handshakes.pop(session.id, lost)
@@ -249,9 +265,9 @@ class StreamableHttp:
         except HttpError as error:
             raise _refusal_of(error) from error
 
-    async def _reply(self, response: HttpResponse, out: Outbound) -> Reply:
+    async def _reply(self, response: HttpResponse, left: _Left | None = None) -> Reply:
         if _is_stream(response) and response.status == 200:
-            return Reply(stream=self._stream(response))
+            return Reply(stream=self._stream(response, left))
         return Reply(message=await self._body(response), status=response.status)
 
     async def _body(self, response: HttpResponse) -> bytes:
@@ -280,8 +296,8 @@ class StreamableHttp:
                     return message
         raise bridge.lie("no answer in the stream")
 
-    async def _stream(self, response: HttpResponse) -> AsyncGenerator[bytes, None]:
-        answered = False
+    async def _stream(self, response: HttpResponse, left: _Left | None = None) -> AsyncGenerator[bytes, None]:
+        answered = broken = False
         try:
             async for event in _events(_each_within(self._seconds, response.chunks())):
                 if not event.data:
@@ -292,8 +308,10 @@ class StreamableHttp:
                 yield event.data
                 if answered:
                     return
+            broken = True
             raise bridge.lie("the stream ended before the answer")
         except HttpError as error:
+            broken = True
             raise _refusal_of(error) from error
         except TimeoutError:
             raise Refusal.timeout("the stream fell silent") from None
@@ -302,6 +320,19 @@ class StreamableHttp:
         finally:
             if not answered:
                 response.close()
+                if left is not None and not broken:
+                    self._tell_cancelled(left)
+
+    def _tell_cancelled(self, left: _Left) -> None:
+        """A server with sessions does not take a closed connection for a cancel (E36); a stateless one does."""
+
+        async def tell() -> None:
+            with contextlib.suppress(Refusal):
+                headers = self._session_headers(left.agreed)
+                response = await self._request("POST", headers, bridge.cancelled(left.number))
+                response.close()
+
+        self._beside(tell())
 
     def _let_end(self, response: HttpResponse) -> None:
         """Read the end of an answered stream aside, so that its connection can serve again."""
@@ -313,7 +344,10 @@ class StreamableHttp:
             except (HttpError, TimeoutError):
                 response.close()
 
-        task = asyncio.create_task(drain())
+        self._beside(drain())
+
+    def _beside(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
