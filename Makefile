@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CODE := src tests bench conformance examples
 
-.PHONY: help setup demo test lint fmt bench conformance
+.PHONY: help setup demo test endurance lint fmt bench conformance
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -22,6 +22,9 @@ demo: setup ## The whole story in one terminal
 
 test: setup ## All tests
 	$(BIN)/python -m pytest -n 2
+
+endurance: setup ## Kills, reloads and garbage at full count (minutes)
+	TOOLGATE_KILLS=20 $(BIN)/python -m pytest tests/endurance tests/faults
 
 lint: setup ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check $(CODE)

@@ -106,7 +106,8 @@ class Bank(BaseHTTPRequestHandler):
 class Running:
     """The gateway process."""
 
-    def __init__(self, folder: Path, bank_port: int) -> None:
+    def __init__(self, folder: Path, bank_port: int, more: str = "") -> None:
+        """`more` is text for the end of the config."""
         self.folder = folder
         self.port = free_port()
         hashes = {name: "sha256:" + hashlib.sha256(key.encode()).hexdigest() for name, key in KEYS.items()}
@@ -118,15 +119,23 @@ class Running:
             f"servers:\n  bank: {{url: 'http://127.0.0.1:{bank_port}/mcp'}}\n"
             f"  dead: {{url: 'http://127.0.0.1:{free_port()}/mcp'}}\n"
             "identity:\n  api_keys:\n" + "\n".join(keys) + "\npolicies: [policy.yaml]\n"
-            "sessions: {keys: ['" + "ab" * 32 + "']}\n"
+            "sessions: {keys: ['" + "ab" * 32 + "']}\n" + more
         )
+        self.command = [sys.executable, "-m", "toolgate", "run", "-c", str(self.config)]
         self.start()
+
+    @classmethod
+    def of(cls, folder: Path, port: int, command: list[str]) -> "Running":
+        """A gateway that somebody else configured, in their folder and by their command."""
+        running = cls.__new__(cls)
+        running.folder, running.port, running.command = folder, port, command
+        running.start()
+        return running
 
     def start(self) -> None:
         """Start, and wait until it answers."""
         with (self.folder / "stderr").open("ab") as stderr:
-            command = [sys.executable, "-m", "toolgate", "run", "-c", str(self.config)]
-            self.process = subprocess.Popen(command, stderr=stderr, cwd=self.folder)
+            self.process = subprocess.Popen(self.command, stderr=stderr, cwd=self.folder)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and self.process.poll() is None:
             try:

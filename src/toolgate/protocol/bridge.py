@@ -118,8 +118,14 @@ class Return:
         failed = self._method == "tools/call" and jsonrpc.is_tool_error(parts["result"])
         parts["id"] = self._id
         if self._shared:
-            parts["result"] = names.join_uris_of(parts["result"], self._server)
+            parts["result"] = self._with_joined_uris(parts["result"])
         return Incoming(Sort.RESULT, jsonrpc.join(parts), tool_error=failed)
+
+    def _with_joined_uris(self, result: Raw) -> Raw:
+        try:
+            return names.join_uris_of(result, self._server)
+        except ValueError as error:
+            raise lie(f"not a result: {error}") from None
 
     def _error(self, parts: dict[str, Raw]) -> Incoming:
         # Some servers answer errors with an id of their own making: the stream says whose it is (E89).
@@ -137,7 +143,7 @@ class Return:
         if jsonrpc.text(parts["method"]) == "notifications/progress":
             if self._progress is None:
                 raise Unasked
-            params = jsonrpc.fields(parts.get("params", Raw(b"{}")))
+            params = fields(parts.get("params", Raw(b"{}")))
             if bytes(params.get("progressToken", Raw(b"null"))) != self._number:
                 raise Unasked
             params["progressToken"] = self._progress

@@ -44,6 +44,9 @@ def page(result: Raw, method: Method) -> Page:
     if array is None:
         raise ValueError(f"no {method.items}")
     cursor = parts.pop("nextCursor", None)
+    # Raw lets other encodings pass, and what is read here is shown to clients (E09).
+    if not bytes(result).isascii():
+        bytes(result).decode()
     entries = []
     for item in jsonrpc.items(array):
         name = _name(item, method.key)
@@ -98,10 +101,13 @@ def behind_shared_door(entry: Entry, method: Method, server: str, separator: str
 
 
 def _join_ui(parts: dict[str, Raw], server: str) -> None:
-    meta = jsonrpc.fields(parts["_meta"]) if "_meta" in parts else {}
-    if "ui" not in meta:
-        return
-    settings = jsonrpc.fields(meta["ui"])
+    try:
+        meta = jsonrpc.fields(parts["_meta"]) if "_meta" in parts else {}
+        if "ui" not in meta:
+            return
+        settings = jsonrpc.fields(meta["ui"])
+    except ValueError:
+        return  # No object where one belongs: there is nothing to put behind the door.
     uri = jsonrpc.text(settings.get("resourceUri"))
     if uri is not None:
         settings["resourceUri"] = jsonrpc.raw(names.join_uri(server, uri))
