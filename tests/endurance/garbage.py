@@ -3,10 +3,10 @@
 import json
 import random
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gateway_support import JSON, META, MODERN, bearer
-from strict_json import ANSWERED, Answer, expected
+from strict_json import ANSWERED, ECHOING, Answer, expected, id_of
 
 MAX_BODY = 64 * 1024
 """As `limits.body` says in this suite."""
@@ -44,6 +44,8 @@ class Garbage(NamedTuple):
     """The answers that are right."""
     last: bool = False
     """The connection ends with the answer, and nothing behind it is heard."""
+    id: Any = None
+    """The id that the answer must carry."""
 
 
 def good_headers() -> dict[str, str]:
@@ -202,8 +204,10 @@ def tokens(chance: random.Random) -> Garbage:
 
 
 def _posted(kind: str, body: bytes, version: str = MODERN) -> Garbage:
-    right = expected(body, version, "tools/list")
-    return Garbage(kind, request({**good_headers(), "MCP-Protocol-Version": version}, body), frozenset(right))
+    right = frozenset(expected(body, version, "tools/list"))
+    sent = request({**good_headers(), "MCP-Protocol-Version": version}, body)
+    echoes = all(status != 202 and code in ECHOING for status, code in right)
+    return Garbage(kind, sent, right, id=id_of(body) if echoes else None)
 
 
 def _any_message(chance: random.Random) -> tuple[bytes, str]:

@@ -18,6 +18,10 @@ ANSWERED: Answer = (200, None)
 ACCEPTED: Answer = (202, None)
 
 
+ECHOING = frozenset({None, -32601, -32602, -32020, -32022})
+"""Codes of rungs at which the id is known."""
+
+
 class Bad(ValueError):
     """The rung at which a body fails."""
 
@@ -35,6 +39,13 @@ def expected(body: bytes, version: str, method: str) -> set[Answer]:
         return _modern(message, version, method)
     except Bad as bad:
         return {(400, bad.code)}
+
+
+def id_of(body: bytes) -> Any:
+    """The id that an answer must carry; None where there is none to carry."""
+    message = json.loads(body)
+    ident = message.get("id") if isinstance(message, dict) and "method" in message else None
+    return ident if isinstance(ident, str | int) and not isinstance(ident, bool) else None
 
 
 def _read(body: bytes) -> Any:
@@ -100,10 +111,7 @@ def _legacy(message: Any, version: str) -> set[Answer]:
         _is_envelope(message)
         raise Bad(-32020)
     if isinstance(message, list):
-        if version != "2025-03-26" or not message:
-            raise Bad(-32600)
-        # What is in it may be anything: answered one by one, or refused as a whole.
-        return {ANSWERED, ACCEPTED, (400, -32600), (400, -32602), (404, -32600)}
+        return _batch(message, version)
     _is_envelope(message)
     method, params = message.get("method", ""), message.get("params", {})
     if not isinstance(method, str) or not isinstance(params, dict):
@@ -116,6 +124,22 @@ def _legacy(message: Any, version: str) -> set[Answer]:
         return {(200, -32601)}
     # Errors about params have no status of their own here: clients take those for a dead server.
     return {ANSWERED} if params.get("cursor") is None else {(400, -32602)}
+
+
+def _batch(messages: list[Any], version: str) -> set[Answer]:
+    if version != "2025-03-26" or not messages or not all(isinstance(one, dict) for one in messages):
+        raise Bad(-32600)
+    if any(one.get("method") == "initialize" for one in messages):
+        raise Bad(-32600)
+    # Each is answered for itself, right or wrong, unless it asks for nothing.
+    return {ACCEPTED} if all(_asks_nothing(one) for one in messages) else {ANSWERED}
+
+
+def _asks_nothing(message: Any) -> bool:
+    try:
+        return _legacy(message, "2025-03-26") == {ACCEPTED}
+    except Bad:
+        return False
 
 
 def _claims_modern(message: Any) -> bool:

@@ -22,13 +22,15 @@ class Wire:
     def __init__(self, port: int) -> None:
         self._port = port
         self._socket: socket.socket | None = None
+        self.body = b""
+        """Of the last answer."""
 
     def send(self, garbage: Garbage) -> Answer:
         """Status and JSON-RPC code of the answer, (0, None) for none. Raises `AssertionError` for anything
         that is not exactly one answer of HTTP with a body of JSON-RPC, or none at all."""
         sock = self._connected()
         try:
-            self._write(sock, garbage.sent)
+            sock.sendall(garbage.sent)
             answer = self._last(sock) if garbage.last else self._one(sock)
         except (ConnectionResetError, BrokenPipeError):
             # It was told to go while it was still talking: what was said to it is lost with the connection.
@@ -37,7 +39,8 @@ class Wire:
             return (0, None)
         if garbage.last:
             self.close()
-        return _read(answer)
+        status, self.body = _read(answer)
+        return status, _code(self.body)
 
     def close(self) -> None:
         """Go."""
@@ -49,9 +52,6 @@ class Wire:
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=WAIT)
         return self._socket
-
-    def _write(self, sock: socket.socket, data: bytes) -> None:
-        sock.sendall(data)
 
     def _one(self, sock: socket.socket) -> bytes:
         answer = b""
@@ -80,16 +80,16 @@ class Wire:
         return answer
 
 
-def _read(answer: bytes) -> Answer:
+def _read(answer: bytes) -> tuple[int, bytes]:
     if not answer:
-        return (0, None)
+        return 0, b""
     status = _STATUS.match(answer)
     assert status, f"no status line: {answer[:200]!r}"
     head, _, body = answer.partition(b"\r\n\r\n")
     length = _LENGTH.search(head)
     size = int(length[1]) if length else 0
     assert len(body) == size, f"something follows the answer, or it is cut: {answer[:500]!r}"
-    return int(status[1]), _code(body)
+    return int(status[1]), body
 
 
 def _code(body: bytes) -> int | None:

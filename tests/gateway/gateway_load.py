@@ -23,6 +23,8 @@ HEADERS = {
 CALLERS = 4
 CALLS = 200
 """Answers that each run must give before it is killed."""
+CALLS_BETWEEN = 50
+"""Answers between two reloads."""
 
 WAIT = 30
 
@@ -84,7 +86,7 @@ def kill_under_load(gateway: Running, times: int, tell: Tell) -> list[int]:
     answered: list[int] = []
     for turn in range(times):
         with under_load(gateway) as loads:
-            until(lambda loads=loads: sum(len(load.answered) for load in loads) >= CALLS)
+            until(lambda loads=loads: _answered(loads) >= CALLS)
             gateway.stop(signal.SIGKILL)
         answered += [number for load in loads for number in load.answered]
         gateway.start()
@@ -112,8 +114,14 @@ def reload_under_load(gateway: Running, times: int, tell: Tell) -> tuple[int, li
             (gateway.folder / "policy.yaml").write_text(POLICY + extra)
             gateway.process.send_signal(signal.SIGHUP)
             until(lambda before=before: state(gateway)["policy"] != before)
-            tell(f"reload {turn + 1} of {times}: {sum(len(load.answered) for load in loads)} calls answered")
-    return sum(len(load.answered) for load in loads), [one for load in loads for one in load.failed]
+            enough = _answered(loads) + CALLS_BETWEEN
+            until(lambda enough=enough: _answered(loads) >= enough or any(load.failed for load in loads))
+            tell(f"reload {turn + 1} of {times}: {_answered(loads)} calls answered")
+    return _answered(loads), [one for load in loads for one in load.failed]
+
+
+def _answered(loads: list[Load]) -> int:
+    return sum(len(load.answered) for load in loads)
 
 
 def state(gateway: Running) -> dict[str, object]:

@@ -53,6 +53,26 @@ def test_a_bad_body_gets_the_error_it_deserves(gateway: Running, body: bytes, st
     assert (answered, json.loads(text)["error"]["code"]) == (status, code)
 
 
+def test_each_message_of_a_batch_is_answered_for_itself(gateway: Running) -> None:
+    """E04: what one of them gets wrong costs the others nothing, and their ids stay with them."""
+    batch = [
+        {"jsonrpc": "2.0", "id": "a", "method": "ping"},
+        {"jsonrpc": "2.0", "id": 2, "method": "no/such"},
+        {"jsonrpc": "2.0", "id": 2.5, "method": "ping"},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+        {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {}},
+    ]
+    headers = {**HEADERS, "MCP-Protocol-Version": "2025-03-26"}
+    status, _, text = gateway.send("POST", "/mcp", json.dumps(batch).encode(), headers)
+    answers = [(one["id"], one.get("error", {}).get("code")) for one in json.loads(text)]
+    assert (status, answers) == (200, [("a", None), (2, -32601), (None, -32600), (3, -32602)])
+
+
+def test_an_error_carries_the_id_of_its_request_in_sessions_too(gateway: Running) -> None:
+    assert gateway.legacy("no/such", number="x")[2]["id"] == "x"
+    assert gateway.legacy("tools/call", {"name": 7}, number=9)[2]["id"] == 9
+
+
 def test_other_methods_are_told_what_is_allowed(gateway: Running) -> None:
     """E37."""
     assert gateway.send("GET", "/mcp")[1]["allow"] == "POST"

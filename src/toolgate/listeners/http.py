@@ -13,7 +13,7 @@ from toolgate.listeners.edge import Edge
 from toolgate.listeners.exchange import JSON, Exchange
 from toolgate.listeners.head import Head
 from toolgate.listeners.well_known import Pages
-from toolgate.model import Call
+from toolgate.model import Call, Reply
 from toolgate.pipeline import Pipeline
 from toolgate.protocol import batch, jsonrpc, legacy, modern, refused, versions
 from toolgate.protocol.headers import mismatch
@@ -91,46 +91,40 @@ class App:
 
     async def _legacy(self, exchange: Exchange, message: Any, body: bytes, door: str) -> None:
         ident = jsonrpc.request_id(message)
+        exchange.id = ident if "method" in message else None
         call = exchange.call(legacy.read(exchange.headers, message, ident, body, door))
         if ident is None or not call.method:
             await self._pipeline.notify(call)
             exchange.accepted()
             return
-        exchange.id, exchange.method, exchange.revision = ident, call.method, call.revision
+        exchange.method, exchange.revision = call.method, call.revision
         exchange.may_be_taken_back(call)
         await exchange.reply(await self._pipeline.request(call))
 
     async def _batch(self, exchange: Exchange, messages: list[Any], door: str) -> None:
         """Arrays exist in 2025-03-26 only; each item is a message of its own (E04)."""
         batch.check(exchange.headers, messages)
-        answers = []
-        for message in messages:
-            body = batch.item(message)
-            ident = jsonrpc.request_id(message)
-            call = exchange.call(legacy.read(exchange.headers, message, ident, body, door))
-            if ident is None or not call.method:
-                await self._pipeline.notify(call)
-            else:
-                answers.append(await self._one_of_batch(call))
-        if answers:
-            exchange.answer(200, (JSON,), b"[%b]" % b",".join(answers))
+        answers = [await self._one_of_batch(exchange, message, door) for message in messages]
+        if any(answers):
+            exchange.answer(200, (JSON,), b"[%b]" % b",".join(filter(None, answers)))
         else:
             exchange.accepted()
 
-    async def _one_of_batch(self, call: Call) -> bytes:
+    async def _one_of_batch(self, exchange: Exchange, message: dict[str, Any], door: str) -> bytes | None:
+        """Its response; None where it asked for none. What is wrong with it costs the others nothing."""
+        ident = None
         try:
-            reply = await self._pipeline.request(call)
+            ident = jsonrpc.request_id(message)
+            call = exchange.call(legacy.read(exchange.headers, message, ident, batch.item(message), door))
+            if ident is None or not call.method:
+                await self._pipeline.notify(call)
+                return None
+            return await _last(await self._pipeline.request(call))
         except Refusal as refusal:
             if refusal.status in (401, 404):
                 raise
-            return refused.write(refusal, id=call.id, method=call.method, revision=call.revision)[1]
-        if reply.message is not None:
-            return reply.message
-        assert reply.stream is not None
-        last = b""
-        async for message in reply.stream:
-            last = message
-        return last
+            method = message.get("method")
+            return refused.write(refusal, id=ident, method=str(method), revision=versions.BATCHES)[1]
 
     async def _other(self, exchange: Exchange, head: Head) -> None:
         """GET and DELETE belong to sessions; everybody else is told to POST (E37)."""
@@ -165,6 +159,17 @@ class App:
             exchange.watch()
             exchange.may_be_taken_back(call)
             await exchange.reply(await self._pipeline.listen(call))
+
+
+async def _last(reply: Reply) -> bytes:
+    """The response alone: in an array there is no place for what comes before it."""
+    if reply.message is not None:
+        return reply.message
+    assert reply.stream is not None
+    last = b""
+    async for message in reply.stream:
+        last = message
+    return last
 
 
 def door_name(path: str) -> str | None:
