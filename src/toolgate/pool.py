@@ -11,23 +11,27 @@ class Lease:
 
     def __init__(self) -> None:
         self._calls = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._waiting: list[asyncio.Future[None]] = []
 
     def take(self) -> None:
         """One more call."""
         self._calls += 1
-        self._idle.clear()
 
     def give_back(self) -> None:
         """One call less."""
         self._calls -= 1
-        if self._calls == 0:
-            self._idle.set()
+        if self._waiting and self._calls == 0:
+            for waiter in self._waiting:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiting.clear()
 
     async def idle(self) -> None:
         """Returns once no call sees the snapshot any more."""
-        await self._idle.wait()
+        while self._calls:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            await waiter
 
 
 class Pool:

@@ -7,6 +7,7 @@ import httptools
 
 from toolgate.ports import HttpError
 from toolgate.upstreams.http_body import Body, Carrier
+from toolgate.upstreams.http_heads import Heads
 
 MAX_HEAD = 64 * 1024
 """Bytes of names and values, interim answers and trailers included; also of anything else that is no body."""
@@ -22,6 +23,7 @@ class Answer(Body):
         "_bodiless",
         "_fields",
         "_head",
+        "_heads",
         "_parser",
         "_quiet",
         "arrived",
@@ -31,7 +33,9 @@ class Answer(Body):
         "status",
     )
 
-    def __init__(self, carrier: Carrier, loop: asyncio.AbstractEventLoop, *, bodiless: bool) -> None:
+    def __init__(
+        self, carrier: Carrier, loop: asyncio.AbstractEventLoop, heads: Heads, *, bodiless: bool
+    ) -> None:
         super().__init__(carrier, loop)
         self.status = 0
         """0 until the headers of the final answer are here."""
@@ -46,11 +50,17 @@ class Answer(Body):
         self._fields = 0
         self._head = 0
         self._quiet = 0
-        self._parser: Any = httptools.HttpResponseParser(self)
+        self._heads = heads
+        self._parser: Any = None
 
     def feed(self, data: bytes) -> None:
         """Bytes from the connection. Never raises: look at `ended`."""
-        self.heard = True
+        fresh = not self.heard
+        if fresh:
+            self.heard = True
+            if self._take_whole(data):
+                return
+            self._parser = httptools.HttpResponseParser(self)
         self._quiet += len(data)
         try:
             self._parser.feed_data(data)
@@ -59,9 +69,24 @@ class Answer(Body):
         else:
             if self._quiet > MAX_HEAD and not self.complete:
                 self.fail(_endless())
+            elif fresh and self.complete and self.reusable and not self._bodiless:
+                self._heads.keep(data[: data.find(b"\r\n\r\n") + 4], self.status, self.headers)
         if self.complete:
             self._parser = None  # It holds us: without the cycle both go with their last reader.
         self.wake()
+
+    def _take_whole(self, data: bytes) -> bool:
+        """The usual answer: a head seen before and all of its body in one segment."""
+        end = data.find(b"\r\n\r\n") + 4
+        head = self._heads.find(data[:end])
+        if head is None or len(data) - end != head.length or self._bodiless:
+            return False
+        self.status, self.headers = head.status, head.headers
+        self.complete = self.reusable = True
+        self.put(data[end:])
+        if not self.arrived.done():
+            self.arrived.set_result(None)
+        return True
 
     def end_of_stream(self) -> None:
         """The server sends no more: the end of a body without length (RFC 9112, 6.3), else a break."""

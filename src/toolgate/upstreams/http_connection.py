@@ -5,10 +5,14 @@ from typing import Protocol, cast
 
 from toolgate.ports import HttpError
 from toolgate.upstreams.http_answer import Answer
+from toolgate.upstreams.http_heads import Heads
 
 
 class Owner(Protocol):
     """The pool, as far as a connection knows it."""
+
+    heads: Heads
+    """Heads of earlier answers of this server."""
 
     def release(self, connection: "Connection") -> None:
         """It is free again."""
@@ -42,7 +46,7 @@ class Connection(asyncio.Protocol):
         """Start an exchange on a connected, free connection: one write, whatever the size."""
         assert self._transport is not None
         assert self._answer is None
-        self._answer = answer = Answer(self, self._loop, bodiless=bodiless)
+        self._answer = answer = Answer(self, self._loop, self._owner.heads, bodiless=bodiless)
         self._deadline = deadline
         self._transport.write(data)
         return answer

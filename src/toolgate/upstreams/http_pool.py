@@ -6,6 +6,7 @@ from collections import deque
 
 from toolgate.ports import HttpError
 from toolgate.upstreams.http_connection import Connection
+from toolgate.upstreams.http_heads import Heads
 from toolgate.upstreams.http_request import Origin
 
 TICK = 0.2
@@ -26,6 +27,7 @@ class Pool:
         idle_seconds: float,
         connect_seconds: float,
     ) -> None:
+        self.heads = Heads()
         self._origin = origin
         self._tls = tls
         self._bound = bound
