@@ -6,7 +6,7 @@ before its first message and an `end` line before its last.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 
 from toolgate.errors import Refusal
 from toolgate.ledger.entry import Entry
@@ -83,12 +83,11 @@ async def _failure(entry: Entry, error: BaseException) -> Refusal:
     raise error
 
 
-async def _close(entry: Entry, answer: Incoming) -> None:
+def _close(entry: Entry, answer: Incoming) -> Awaitable[None]:
     size = len(answer.message)
     if answer.sort is Sort.ERROR:
-        await entry.close(Outcome.ERROR, code=answer.code, size=size)
-    else:
-        await entry.close(Outcome.TOOL_ERROR if answer.tool_error else Outcome.OK, size=size)
+        return entry.close(Outcome.ERROR, code=answer.code, size=size)
+    return entry.close(Outcome.TOOL_ERROR if answer.tool_error else Outcome.OK, size=size)
 
 
 async def relay(

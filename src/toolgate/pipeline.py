@@ -6,7 +6,8 @@ ask the same policy. Nothing is answered before the ledger holds it.
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from toolgate import fanout, opening
 from toolgate.catalog.tools import Catalog
@@ -45,9 +46,9 @@ class Pipeline:
             Way.LOCAL: self.local,
         }
 
-    async def request(self, call: Call) -> Reply:
+    def request(self, call: Call) -> Coroutine[Any, Any, Reply]:
         """Answer one request. Raises `Refusal`, recorded already."""
-        return await self._ways[METHODS[call.method].way](call)
+        return self._ways[METHODS[call.method].way](call)
 
     async def unary(self, call: Call) -> Reply:
         """tools/call, resources/read, prompts/get, completion/complete: one target, one answer."""

@@ -154,14 +154,12 @@ class Exchange:
 
     # Answers
 
-    async def reply(self, reply: Reply) -> None:
-        """Send what the pipeline answered."""
+    def reply(self, reply: Reply) -> None:
+        """Send a reply of one message."""
         headers: Fields = _ONLY_JSON
         if reply.session is not None:
             headers = (JSON, (b"mcp-session-id", reply.session.encode()))
-        if reply.stream is not None:
-            await self._stream(reply.stream, headers[1:])
-        elif accepts_json(self.headers.accept):
+        if accepts_json(self.headers.accept):
             self.answer(reply.status, headers, reply.message or b"")
         else:
             self.answer(reply.status, (*_STREAM, *headers[1:]), sse.write(reply.message or b""))
@@ -212,8 +210,11 @@ class Exchange:
 
     # Streams
 
-    async def _stream(self, messages: AsyncGenerator[bytes, None], extra: Fields) -> None:
-        self._start_stream((*_STREAM, *extra))
+    async def stream(self, reply: Reply) -> None:
+        """Send a reply that comes message by message."""
+        messages = reply.stream
+        assert messages is not None
+        self._start_stream(_STREAM)
         pending: asyncio.Future[bytes | None] | None = None
         try:
             while True:

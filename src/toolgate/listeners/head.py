@@ -29,6 +29,8 @@ class Head(Struct, eq=False):
     chunked: bool
     keep_alive: bool
     http10: bool
+    door: str | None = None
+    """Set by the application: which door the path leads to."""
     passed: bool = False
     """Set by the application once its checks of what stands here found nothing. They need not run again."""
 

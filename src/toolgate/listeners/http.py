@@ -5,6 +5,7 @@ nothing after it asks again.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from toolgate.errors import Refusal
@@ -34,10 +35,13 @@ class App:
             if not head.passed:
                 at_edge.check(self._edge, head.headers)
             exchange.origin = head.headers.origin
-            if head.method == "POST":
-                await self._post(exchange, head)
+            reply = await (self._post if head.method == "POST" else self._other)(exchange, head)
+            if reply is None:
+                return
+            if reply.stream is None:
+                exchange.reply(reply)
             else:
-                await self._other(exchange, head)
+                await exchange.stream(reply)
         except Refusal as refusal:
             exchange.refuse(self._challenged(refusal, head.path))
         except asyncio.CancelledError:
@@ -46,19 +50,21 @@ class App:
         except Exception as error:  # noqa: BLE001 - the last place where a bug can be told apart from a no
             exchange.broken(error)
 
-    def _door(self, path: str) -> str:
-        name = door_name(path)
-        if name is None or name not in self._pipeline.snapshot.doors:
+    def _door(self, head: Head) -> str:
+        if head.door is None:
+            head.door = door_name(head.path)
+        if head.door is None or head.door not in self._pipeline.snapshot.doors:
             raise at_edge.not_found()
-        return name
+        return head.door
 
     def _challenged(self, refusal: Refusal, path: str) -> Refusal:
         if refusal.status == 401:
             refusal.headers = self._pages.challenge(path)
         return refusal
 
-    async def _post(self, exchange: Exchange, head: Head) -> None:
-        door = self._door(head.path)
+    def _post(self, exchange: Exchange, head: Head) -> Awaitable[Reply | None]:
+        """The work a message asks for. It answers itself where it gives no reply."""
+        door = self._door(head)
         if not head.passed:
             at_edge.check_post(self._edge, head.headers)
             head.passed = True
@@ -67,39 +73,38 @@ class App:
         headers = exchange.headers
         if headers.version is not None and headers.version not in versions.LEGACY:
             exchange.revision = versions.MODERN
-            await self._modern(exchange, message, body, door)
-        elif modern.claims(message):
+            return self._modern(exchange, message, body, door)
+        if modern.claims(message):
             exchange.id = jsonrpc.request_id(message)
             raise mismatch("MCP-Protocol-Version differs from the body.")
-        elif isinstance(message, list):
-            await self._batch(exchange, message, door)
-        else:
-            await self._legacy(exchange, message, body, door)
+        if isinstance(message, list):
+            return self._batch(exchange, message, door)
+        return self._legacy(exchange, message, body, door)
 
-    async def _modern(self, exchange: Exchange, message: Any, body: bytes, door: str) -> None:
+    def _modern(self, exchange: Exchange, message: Any, body: bytes, door: str) -> Awaitable[Reply | None]:
         if isinstance(message, dict) and "id" not in message:
-            await self._pipeline.notify(exchange.call(Call(versions.MODERN, door, "", body, {})))
-            exchange.accepted()
-            return
+            return self._notify(exchange, exchange.call(Call(versions.MODERN, door, "", body, {})))
         ident = jsonrpc.request_id(message)
         if ident is None or "method" not in message:
             raise Refusal.invalid("One request or notification is expected.")
         exchange.id, exchange.method = ident, message["method"]
         call = exchange.call(modern.read(exchange.headers, message, ident, body, door))
         exchange.watch()
-        await exchange.reply(await self._pipeline.request(call))
+        return self._pipeline.request(call)
 
-    async def _legacy(self, exchange: Exchange, message: Any, body: bytes, door: str) -> None:
+    def _legacy(self, exchange: Exchange, message: Any, body: bytes, door: str) -> Awaitable[Reply | None]:
         ident = jsonrpc.request_id(message)
         exchange.id = ident if "method" in message else None
         call = exchange.call(legacy.read(exchange.headers, message, ident, body, door))
         if ident is None or not call.method:
-            await self._pipeline.notify(call)
-            exchange.accepted()
-            return
+            return self._notify(exchange, call)
         exchange.method, exchange.revision = call.method, call.revision
         exchange.may_be_taken_back(call)
-        await exchange.reply(await self._pipeline.request(call))
+        return self._pipeline.request(call)
+
+    async def _notify(self, exchange: Exchange, call: Call) -> None:
+        await self._pipeline.notify(call)
+        exchange.accepted()
 
     async def _batch(self, exchange: Exchange, messages: list[Any], door: str) -> None:
         """Arrays exist in 2025-03-26 only; each item is a message of its own (E04)."""
@@ -126,17 +131,17 @@ class App:
             method = message.get("method")
             return refused.write(refusal, id=ident, method=str(method), revision=versions.BATCHES)[1]
 
-    async def _other(self, exchange: Exchange, head: Head) -> None:
+    async def _other(self, exchange: Exchange, head: Head) -> Reply | None:
         """GET and DELETE belong to sessions; everybody else is told to POST (E37)."""
         method = head.method
         page = self._pages.find(head.path) if method in ("GET", "HEAD") else None
         if page is not None:
             exchange.answer(*page)
-            return
-        door = self._door(head.path)
+            return None
+        door = self._door(head)
         if method == "OPTIONS":
             exchange.preflight()
-            return
+            return None
         if method not in ("GET", "DELETE"):
             raise at_edge.wrong_method("GET, POST, DELETE, OPTIONS")
         text = legacy.session_text(exchange.headers)
@@ -155,10 +160,10 @@ class App:
         if method == "DELETE":
             await self._pipeline.end(call)
             exchange.answer(204, (), b"")
-        else:
-            exchange.watch()
-            exchange.may_be_taken_back(call)
-            await exchange.reply(await self._pipeline.listen(call))
+            return None
+        exchange.watch()
+        exchange.may_be_taken_back(call)
+        return await self._pipeline.listen(call)
 
 
 async def _last(reply: Reply) -> bytes:

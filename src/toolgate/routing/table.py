@@ -5,7 +5,7 @@ An unknown name and a hidden one read the same to the caller (E80); which it was
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from toolgate.errors import INVALID_PARAMS, Refusal
 from toolgate.model import Call, Kind, Target
@@ -13,20 +13,13 @@ from toolgate.ports import Upstream
 from toolgate.protocol import names
 from toolgate.protocol.methods import METHODS
 
+KNOWN = 4096
+"""Routes a door remembers. Names come from callers and have no end: when it is full it starts anew."""
+
+LONG = 256
+"""Characters of a name too long to be remembered."""
+
 _NOUNS = {Kind.TOOL: "tool", Kind.RESOURCE: "resource", Kind.PROMPT: "prompt"}
-
-
-class Door(Struct, frozen=True, eq=False):
-    """One endpoint and the servers behind it, in the order of the config."""
-
-    name: str
-    servers: Mapping[str, Upstream]
-    separator: str
-
-    @property
-    def shared(self) -> bool:
-        """Whether names carry their server."""
-        return self.name == ""
 
 
 class Route(Struct, frozen=True, eq=False):
@@ -36,8 +29,36 @@ class Route(Struct, frozen=True, eq=False):
     upstream: Upstream
 
 
+class Door(Struct, frozen=True, eq=False):
+    """One endpoint and the servers behind it, in the order of the config."""
+
+    name: str
+    servers: Mapping[str, Upstream]
+    separator: str
+    known: dict[tuple[str, str], Route] = field(default_factory=dict)
+    """Routes by method and name, already found; bounded by `KNOWN`."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether names carry their server."""
+        return self.name == ""
+
+
 def resolve(door: Door, call: Call) -> Route:
     """The target of a call. Raises `Refusal` (-32602) where the door leads to no such server."""
+    if not call.name or len(call.name) > LONG:
+        return _find(door, call)
+    key = (call.method, call.name)
+    route = door.known.get(key)
+    if route is None:
+        route = _find(door, call)
+        if len(door.known) >= KNOWN:
+            door.known.clear()
+        door.known[key] = route
+    return route
+
+
+def _find(door: Door, call: Call) -> Route:
     kind, name = _kind_and_name(call)
     server, own = _divide(door, kind, name)
     upstream = door.servers.get(server)

@@ -53,7 +53,11 @@ class HttpClient:
         pool = self._pools.get(address.origin) or self._add_pool(address.origin)
         connection = pool.take() or await pool.open(deadline)
         answer = connection.send(data, deadline, bodiless=bodiless)
-        await _arrival(answer)
+        try:
+            await answer.arrived
+        except asyncio.CancelledError:
+            answer.close()
+            raise
         if answer.status:
             return answer
         assert answer.failure is not None
@@ -69,7 +73,11 @@ class HttpClient:
         except HttpError as error:
             raise HttpError(error.kind, str(error), sent=True) from error
         answer = connection.send(data, deadline, bodiless=bodiless)
-        await _arrival(answer)
+        try:
+            await answer.arrived
+        except asyncio.CancelledError:
+            answer.close()
+            raise
         if answer.status:
             return answer
         assert answer.failure is not None
@@ -100,11 +108,3 @@ class HttpClient:
         pools, self._pools = self._pools, {}
         for pool in pools.values():
             await pool.aclose()
-
-
-async def _arrival(answer: Answer) -> None:
-    try:
-        await answer.arrived
-    except asyncio.CancelledError:
-        answer.close()
-        raise

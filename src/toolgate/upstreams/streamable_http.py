@@ -6,7 +6,8 @@ chose. Nothing is sent twice unless the message says that twice does no harm (E8
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine
+from functools import lru_cache
 
 import msgspec
 import orjson
@@ -20,6 +21,8 @@ from toolgate.protocol.headers import encode_value
 from toolgate.upstreams.handshakes import Agreed, Handshakes
 
 MAX_MESSAGE = 16 * 1024 * 1024
+Fields = tuple[tuple[bytes, bytes], ...]
+
 _STREAM = b"text/event-stream"
 _NAMED = frozenset({"tools/call", "prompts/get", "resources/read"})
 
@@ -68,7 +71,7 @@ class StreamableHttp:
         url: str,
         http: Http,
         *,
-        headers: tuple[tuple[bytes, bytes], ...] = (),
+        headers: Fields = (),
         seconds: float = 60.0,
         revision: str | None = None,
     ) -> None:
@@ -98,7 +101,7 @@ class StreamableHttp:
     async def exchange(self, out: Outbound) -> Reply:
         """Send a request, return the answer."""
         if out.session is None:
-            return await self._reply(await self._post(out, self._modern_headers(out)))
+            return await self._reply(await self._post(out, self._stateless_headers(out)))
         agreed = await self._agreed(out.session)
         assert out.id is not None
         try:
@@ -204,9 +207,7 @@ class StreamableHttp:
         ready.close()
         return agreed, bytes(result)
 
-    async def ask(
-        self, message: bytes, headers: tuple[tuple[bytes, bytes], ...] = (), *, seconds: float
-    ) -> Answer:
+    async def ask(self, message: bytes, headers: Fields = (), *, seconds: float) -> Answer:
         """The server's answer to a request that belongs to no client, and may be sent twice.
 
         Raises `Refusal` where it cannot be asked: not there, too slow, failing, or it refuses our credential.
@@ -237,26 +238,21 @@ class StreamableHttp:
 
     # HTTP
 
-    def _modern_headers(self, out: Outbound) -> tuple[tuple[bytes, bytes], ...]:
-        headers = (
-            *self._headers,
-            (b"mcp-protocol-version", out.revision.encode()),
-            (b"mcp-method", out.method.encode()),
-            *out.headers,
-        )
-        return (*headers, (b"mcp-name", encode_value(out.name))) if out.method in _NAMED else headers
+    def _stateless_headers(self, out: Outbound) -> Fields:
+        routing = _routing(out.revision, out.method, out.name if out.method in _NAMED else None)
+        return (*self._headers, *routing, *out.headers)
 
-    def _session_headers(self, agreed: Agreed) -> tuple[tuple[bytes, bytes], ...]:
+    def _session_headers(self, agreed: Agreed) -> Fields:
         headers = (*self._headers, (b"mcp-protocol-version", agreed.revision.encode()))
         if agreed.session_id is None:
             return headers
         return (*headers, (b"mcp-session-id", agreed.session_id.encode("latin-1")))
 
-    async def _post(self, out: Outbound, headers: tuple[tuple[bytes, bytes], ...]) -> HttpResponse:
-        return await self._request("POST", headers, out.message, repeatable=out.repeatable)
+    def _post(self, out: Outbound, headers: Fields) -> Awaitable[HttpResponse]:
+        return self._request("POST", headers, out.message, repeatable=out.repeatable)
 
     async def _request(
-        self, method: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes, *, repeatable: bool = False
+        self, method: str, headers: Fields, body: bytes, *, repeatable: bool = False
     ) -> HttpResponse:
         try:
             return await self._http.request(
@@ -350,6 +346,13 @@ class StreamableHttp:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+@lru_cache(maxsize=1024)
+def _routing(revision: str, method: str, name: str | None) -> Fields:
+    """The headers that say what a message of the stateless revision is about."""
+    fields = ((b"mcp-protocol-version", revision.encode()), (b"mcp-method", method.encode()))
+    return fields if name is None else (*fields, (b"mcp-name", encode_value(name)))
 
 
 async def _each_within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
