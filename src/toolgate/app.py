@@ -29,6 +29,7 @@ from toolgate.listeners.edge import Edge, host_name
 from toolgate.listeners.http import App, door_name
 from toolgate.listeners.listener import Listener
 from toolgate.listeners.well_known import Pages
+from toolgate.listening import Subscribers
 from toolgate.model import Record
 from toolgate.pipeline import Pipeline
 from toolgate.pool import Pool
@@ -85,7 +86,8 @@ class Gateway:
         self._started = True
         kit = Kit(clock=time.time, http=self._http, pool=self._pool, catalog=Catalog())
         built = await build(self._loaded, kit)
-        self._pipeline = Pipeline(built.snapshot, self._book(), self._sessions(), kit.catalog)
+        subscribers = Subscribers(self._config.limits.listens)
+        self._pipeline = Pipeline(built.snapshot, self._book(), self._sessions(), kit.catalog, subscribers)
         self._reloader = Reloader(self._path, self._loaded, built, self._pipeline, kit, self._note)
         await self._note("start", self._described(built))
 

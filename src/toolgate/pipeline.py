@@ -9,14 +9,15 @@ import itertools
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from toolgate import fanout, opening
+from toolgate import fanout, listening, opening
 from toolgate.catalog.tools import Catalog
 from toolgate.errors import INVALID_PARAMS, INVALID_REQUEST, Refusal
 from toolgate.follow import follow, relay
 from toolgate.ledger.entry import Book, Entry
+from toolgate.listening import Subscribers, Subscription
 from toolgate.model import Call, Decision, Effect, Outcome, Principal, Reply, Session, Target
 from toolgate.ports import Outbound, Upstream
-from toolgate.protocol import bridge, jsonrpc, legacy, merge, versions
+from toolgate.protocol import bridge, jsonrpc, legacy, merge, subscriptions, versions
 from toolgate.protocol.methods import METHODS, Way
 from toolgate.routing import table
 from toolgate.routing.sessions import Sessions
@@ -29,7 +30,9 @@ _LISTEN = b"listen"
 class Pipeline:
     """Carries calls. `snapshot` is swapped whole by a reload; a call sees one from start to end."""
 
-    def __init__(self, snapshot: Snapshot, book: Book, sessions: Sessions, catalog: Catalog) -> None:
+    def __init__(
+        self, snapshot: Snapshot, book: Book, sessions: Sessions, catalog: Catalog, subscribers: Subscribers
+    ) -> None:
         self.snapshot = snapshot
         self._book = book
         self._sessions = sessions
@@ -37,6 +40,7 @@ class Pipeline:
         self._numbers = itertools.count(1)
         self._flights: dict[tuple[str, bytes], tuple[Call, asyncio.Task[object]]] = {}
         self._listening: set[str] = set()
+        self.subscribers = subscribers
         self._ways = {
             Way.UNARY: self.unary,
             Way.LISTING: self.listing,
@@ -140,7 +144,7 @@ class Pipeline:
             principal = await self._enter(world, call, entry)
             door = world.door(call)
             if call.session is None:
-                raise Refusal.invalid("subscriptions/listen is not supported yet.", code=INVALID_REQUEST)
+                return await self._subscribe(world, call, principal, entry)
             self._listen_once(call, call.session, entry)
             await entry.begin()
             entry.handed_over = True
@@ -241,6 +245,7 @@ class Pipeline:
         """End the streams that never end by themselves, so that a stopping gateway need not cut them (E39)."""
         for session in self._listening:
             self._take_back(session, _LISTEN)
+        self.subscribers.finish()
 
     def _listen_once(self, call: Call, session: Session, entry: Entry) -> None:
         if session.id in self._listening:
@@ -250,6 +255,39 @@ class Pipeline:
         self._listening.add(session.id)
         self._board((session.id, _LISTEN), call, entry)
         entry.then(lambda: self._listening.discard(session.id))
+
+    async def _subscribe(self, world: Snapshot, call: Call, principal: Principal, entry: Entry) -> Reply:
+        assert call.id is not None
+
+        async def open_(upstream: Upstream, what: subscriptions.Wanted) -> Reply:
+            number = next(self._numbers)
+            out = self._outbound(call, principal, number, "")
+            out.message = subscriptions.request(call.body, number, what)
+            return await upstream.exchange(out)
+
+        wanted = await self._permitted(world, call, principal)
+        one = Subscription(call.id, world.door(call), wanted, open_, world.list_seconds)
+        self.subscribers.enter(one, principal, entry)
+        await entry.begin()
+        entry.handed_over = True
+        return Reply(stream=listening.recorded(one, entry))
+
+    async def _permitted(
+        self, world: Snapshot, call: Call, principal: Principal
+    ) -> dict[str, subscriptions.Wanted]:
+        """What each server is asked for. Resources this caller may not read are left out and not mentioned."""
+        assert call.id is not None
+        door, wanted = world.door(call), subscriptions.wanted(call.id, call.params)
+        uris: dict[str, list[str]] = {name: [] for name in door.servers}
+        for uri in wanted.uris:
+            target = table.resource(door, uri)
+            if target.server in uris:
+                decision = await world.policy.decide(principal, target, call)
+                if decision.effect is Effect.ALLOW:
+                    uris[target.server].append(target.name)
+        rest = {} if door.shared else wanted.rest
+        asked = {name: subscriptions.Wanted(wanted.lists, tuple(own), rest) for name, own in uris.items()}
+        return {name: what for name, what in asked.items() if what}
 
     async def _deliver(self, call: Call, principal: Principal, servers: Mapping[str, Upstream]) -> None:
         place = bridge.addressee(call.id or b"null")

@@ -34,6 +34,7 @@ def test_every_default_is_a_safe_one(write, tmp_path):
         "header_count": 100,
         "header_seconds": 10.0,
         "json_depth": 128,
+        "listens": 1000,
     }
     assert (config.sessions.lifetime, config.sessions.keys) == (86_400.0, ())
     assert config.ledger.model_dump() == {

@@ -61,6 +61,8 @@ class Limits(Section):
     """How long a client may take to send its headers."""
     json_depth: Annotated[Count, Field(ge=8, le=512)] = 128
     """Levels of objects and lists inside one message."""
+    listens: Annotated[Count, Field(ge=1, le=100_000)] = 1000
+    """`subscriptions/listen` streams that one caller may have open."""
 
 
 class Sessions(Section):

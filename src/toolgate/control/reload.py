@@ -76,6 +76,7 @@ class Reloader:
         former, self._built = self._built, built
         self.loaded, self.error = loaded, None
         self._pipeline.snapshot = built.snapshot
+        self._pipeline.subscribers.renewed()
         self._retire(former)
         _log.info("config %s in force, policy %s", built.snapshot.version, built.snapshot.policy.version)
         await self._tell(

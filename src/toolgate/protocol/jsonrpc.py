@@ -183,6 +183,11 @@ def error_code(error: Raw) -> int | None:
         return None
 
 
+def value(text: Raw) -> Any:
+    """The value of a field. Raises `ValueError` for what only claims to be JSON."""
+    return json.loads(bytes(text))
+
+
 def raw(value: Any) -> Raw:
     """The JSON of a value of ours, to be set as a field."""
     return Raw(orjson.dumps(value))

@@ -67,6 +67,11 @@ def _find(door: Door, call: Call) -> Route:
     return Route(Target(kind, server, own), upstream)
 
 
+def resource(door: Door, uri: str) -> Target:
+    """What a URI stands for behind this door; of a server that need not be there."""
+    return Target(Kind.RESOURCE, *_divide(door, Kind.RESOURCE, uri))
+
+
 def _kind_and_name(call: Call) -> tuple[Kind, str]:
     method = METHODS[call.method]
     if method.name:
