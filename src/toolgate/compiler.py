@@ -4,14 +4,16 @@ What a config names but cannot be had (a key file, a policy) is an error with it
 before anything of the running gateway is touched.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from pydantic import BaseModel, SecretStr
 
+from toolgate import authorization
 from toolgate.catalog.tools import Catalog
 from toolgate.config.load import Loaded, policy_files, read
 from toolgate.config.schema import GatewayConfig
@@ -61,12 +63,12 @@ async def build(loaded: Loaded[GatewayConfig], kit: Kit) -> Built:
     for name, server in config.servers.items():
         if not server.disabled:
             key = _key(name, server)
-            upstreams[name] = kit.pool.hold(key, partial(_upstream, name, server))
+            upstreams[name] = kit.pool.hold(key, partial(_upstream, name, server, kit))
             held.append(key)
     lease = Lease()
     snapshot = Snapshot(
         version=version_of(loaded, sources),
-        identify=Chain(ways).identify,
+        identify=authorization.told(config.servers.values(), Chain(ways).identify),
         policy=policy,
         doors=_doors(upstreams, config.separator),
         lease=lease,
@@ -171,26 +173,29 @@ def _key(name: str, server: HttpServer | StdioServer) -> str:
     return sha256(repr((name, _plain(server))).encode()).hexdigest()
 
 
-def _plain(section: Any) -> dict[str, Any]:
-    # What a server is for and which SQL it speaks says nothing of how it is reached.
-    fields = type(section).model_fields.keys() - {"description", "sql"}
-    plain = {field: getattr(section, field) for field in sorted(fields)}
-    for field in ("headers", "env"):
-        if field in plain:
-            plain[field] = {key: value.get_secret_value() for key, value in plain[field].items()}
-    return plain
+def _plain(value: Any) -> Any:
+    """A section as plain data, its secrets with it."""
+    if isinstance(value, BaseModel):
+        # What a server is for and which SQL it speaks says nothing of how it is reached.
+        fields = type(value).model_fields.keys() - {"description", "sql"}
+        return {field: _plain(getattr(value, field)) for field in sorted(fields)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def _upstream(name: str, server: HttpServer | StdioServer) -> Upstream:
+def _upstream(name: str, server: HttpServer | StdioServer, kit: Kit) -> Upstream:
     settings = _plain(server)
     upstream: Upstream
     if isinstance(server, HttpServer):
+        shown = authorization.shown(server.auth, kit.http, kit.clock)
         upstream = load(UPSTREAMS["http"])(
             name,
             server.url,
-            HttpClient(max_connections=server.max_connections),
-            headers=tuple(
-                (key.lower().encode(), value.encode()) for key, value in settings["headers"].items()
+            shown(HttpClient(max_connections=server.max_connections)),
+            headers=(
+                *((key.lower().encode(), value.encode()) for key, value in settings["headers"].items()),
+                *authorization.fixed(server.auth),
             ),
             seconds=server.timeout,
             revision=None if server.revision == "auto" else server.revision,

@@ -40,6 +40,22 @@ class Outcome(StrEnum):
     BUG = "bug"
 
 
+class Secret:
+    """A text that no log, error or record repeats: it has no words of its own and cannot be written as JSON."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def reveal(self) -> str:
+        """The text. Only for whoever sends it where it belongs."""
+        return self._text
+
+
 class Task(Struct, frozen=True):
     """The piece of work a caller acts under."""
 
@@ -67,6 +83,8 @@ class Principal(Struct, frozen=True, eq=False):
     claims: Mapping[str, Any] = {}
     expires: float | None = None
     """Unix seconds after which the credential is worth nothing."""
+    credential: Secret | None = None
+    """The verified token, for servers it is exchanged or forwarded for; None for other ways to be known."""
 
 
 class Target(Struct, frozen=True):

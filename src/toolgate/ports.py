@@ -53,6 +53,25 @@ class Outbound(Struct, eq=False):
     """The server's revision where it is of the other kind than the client's; set by the exchange."""
 
 
+class Authorize(Protocol):
+    """The gateway's credential towards one server, where it depends on time or on the caller."""
+
+    async def headers(self, principal: Principal) -> tuple[tuple[bytes, bytes], ...]:
+        """What to send on behalf of this principal, never another's.
+
+        Raises `Refusal` where it cannot be had, or is not for a caller of this kind.
+        """
+        ...
+
+    def rejected(self, principal: Principal, headers: tuple[tuple[bytes, bytes], ...]) -> bool:
+        """The server refused these (401). True where a fresh credential is worth a second try."""
+        ...
+
+    async def aclose(self) -> None:
+        """Nothing goes on afterwards."""
+        ...
+
+
 class Opened(Struct, frozen=True):
     """What an upstream said to `initialize`."""
 

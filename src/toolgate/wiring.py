@@ -3,6 +3,12 @@
 from importlib import import_module
 from typing import Any
 
+AUTHORIZERS = {
+    "client_credentials": "toolgate.upstreams.auth.client_credentials:ClientCredentials",
+    "forward": "toolgate.upstreams.auth.forward:Forward",
+    "on_behalf_of": "toolgate.upstreams.auth.token_exchange:OnBehalfOf",
+    "token_exchange": "toolgate.upstreams.auth.token_exchange:TokenExchange",
+}
 IDENTITIES = {
     "anonymous": "toolgate.identity.anonymous:Anonymous",
     "api_keys": "toolgate.identity.api_key:ApiKeys",

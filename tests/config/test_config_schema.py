@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from toolgate.config.load import load
 from toolgate.config.schema import GatewayConfig, json_schema
 from toolgate.config.schema_servers import HttpServer, StdioServer
+from toolgate.errors import ConfigError
 
 MINIMAL = """
 servers: {bank: {url: "http://bank.internal:9000/mcp"}}
@@ -213,3 +214,53 @@ def test_the_json_schema_shows_defaults_as_people_write_them():
     assert schema["properties"]["listen"]["default"] == "127.0.0.1:8080"
     assert schema["$defs"]["Limits"]["properties"]["body"]["default"] == "4MiB"
     assert schema["$defs"]["HttpServer"]["required"] == ["url"]
+
+
+def auth_faults(write, auth: str, server: str = "") -> list[str]:
+    text = f"""
+servers: {{bank: {{url: "http://localhost:9000/mcp", {server} auth: {auth}}}}}
+identity: {{anonymous: loopback}}
+"""
+    with pytest.raises(ConfigError) as caught:
+        load(write(text))
+    return [str(problem).partition("servers.bank.")[2] for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("auth", "server", "said"),
+    [
+        ("bearer", "", "auth.token: required key is missing."),
+        ("planted-secret", "", "auth: 'type' says which kind this is."),
+        ("{type: [planted-secret]}", "", "auth: 'type' says which kind this is."),
+        ("{token: x}", "", "auth: 'type' says which kind this is."),
+        ("{type: bearer, token: 'Bearer x'}", "", "auth.token: a bearer token has only letters"),
+        ("{type: basic, username: 'a:b', password: x}", "", "auth.username: a user name of basic"),
+        ("{type: header, name: Host, value: x}", "", "auth.name: the gateway sets this header itself."),
+        (
+            "{type: bearer, token: x}",
+            "headers: {Authorization: y},",
+            "auth: 'headers' sets authorization, too.",
+        ),
+        ("{type: header, name: x-k, value: a}", "headers: {X-K: y},", "auth: 'headers' sets x-k, too."),
+        ("{type: forward, audience: urn:x}", "", "auth.audience: no issuer's tokens are accepted for this"),
+        (
+            "{type: client_credentials, token_url: 'http://idp.example/t', client: {id: a, secret: b}}",
+            "",
+            "auth.token_url: credentials would travel readable",
+        ),
+        (
+            "{type: client_credentials, token_url: 'https://idp.example/t', client: {id: a}}",
+            "",
+            "auth.client.private_key: a client has either 'secret' or 'private_key'.",
+        ),
+        (
+            "{type: client_credentials, token_url: 'https://idp.example/t', client: {id: a, private_key: b}}",
+            "",
+            "auth.client.private_key: this is no unencrypted private key in PEM.",
+        ),
+    ],
+)
+def test_a_servers_auth_that_cannot_work_is_refused_with_a_remedy(write, auth, server, said):
+    (fault,) = auth_faults(write, auth, server)
+    assert fault.startswith(said)
+    assert "planted" not in fault

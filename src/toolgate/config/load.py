@@ -1,7 +1,7 @@
 """A file to a validated model, or every fault in it. Knows the order of the steps, not the keys."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -13,6 +13,8 @@ from toolgate.config.globs import expand
 from toolgate.config.problems import Renamed, explain
 from toolgate.config.references import References
 from toolgate.config.schema import GatewayConfig
+from toolgate.config.schema_auth import ForwardAuth
+from toolgate.config.schema_servers import HttpServer
 from toolgate.errors import ConfigError, Problem
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -54,7 +56,7 @@ class Loaded(Generic[Model]):
 def load(path: str | Path) -> Loaded[GatewayConfig]:
     """The gateway's config. Raises `ConfigError` with every problem found; nothing is changed by then."""
     loaded = read(path, GatewayConfig, renamed=_RENAMED)
-    problems = []
+    problems = list(_unshared_audiences(loaded))
     for at, pattern in enumerate(loaded.value.policies):
         try:
             expand(pattern, loaded.folder)
@@ -63,6 +65,17 @@ def load(path: str | Path) -> Loaded[GatewayConfig]:
     if problems:
         raise ConfigError(problems)
     return loaded
+
+
+def _unshared_audiences(loaded: Loaded[GatewayConfig]) -> Iterator[Problem]:
+    """A caller's token goes on only to a server it is issued for: the gateway must accept that audience."""
+    ours = {audience for issuer in loaded.value.identity.issuers for audience in issuer.audience}
+    for name, server in loaded.value.servers.items():
+        auth = server.auth if isinstance(server, HttpServer) else None
+        if isinstance(auth, ForwardAuth) and auth.audience not in ours:
+            text = "no issuer's tokens are accepted for this audience, so none may be forwarded."
+            remedy = "Add it to 'identity.issuers[].audience', or use 'type: token_exchange'."
+            yield loaded.problem(("servers", name, "auth", "audience"), text, remedy)
 
 
 def policy_files(loaded: Loaded[GatewayConfig]) -> tuple[Path, ...]:

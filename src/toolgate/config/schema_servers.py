@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from toolgate.config.address import HttpUrl
+from toolgate.config.schema_auth import Auth, HeaderAuth, NoAuth
 from toolgate.config.section import Section, written, wrong
 from toolgate.config.units import Seconds, between
 from toolgate.config.values import (
@@ -59,6 +60,8 @@ class HttpServer(_Common):
     """The transport; both words mean streamable HTTP."""
     headers: Mapping[HeaderName, HeaderValue] = written({})
     """Headers sent with every request to this server, such as its API key."""
+    auth: Auth = written("none")
+    """What the gateway shows the server. The caller's own credential stays here unless `forward` says so."""
     max_connections: Count = 100
     """Connections to this server at the same time; further calls wait."""
 
@@ -69,6 +72,15 @@ class HttpServer(_Common):
         if twice:
             raise wrong(f"the header {twice[0]} stands twice; case makes no difference.")
         return headers
+
+    @field_validator("auth")
+    @classmethod
+    def _one_credential(cls, auth: Auth, info: ValidationInfo) -> Auth:
+        own = auth.name.lower() if isinstance(auth, HeaderAuth) else "authorization"
+        names = {name.lower() for name in info.data.get("headers", {})}
+        if not isinstance(auth, NoAuth) and own in names:
+            raise wrong(f"'headers' sets {own}, too.", "Keep one of the two.")
+        return auth
 
 
 class StdioServer(_Common):

@@ -12,7 +12,7 @@ from toolgate.identity.bearer import token_of
 from toolgate.identity.jwks import ALGORITHMS
 from toolgate.identity.signed_token import Issuer
 from toolgate.identity.verified import Verified
-from toolgate.model import Call, Principal
+from toolgate.model import Call, Principal, Secret
 from toolgate.ports import Clock
 
 MAX_TOKEN = 16 * 1024
@@ -67,7 +67,7 @@ class Jwt:
         issuer = self._issuer_of(unverified.claims)
         expires = await signed_token.check(unverified, issuer, int(self._clock()))
         # The same bytes say the same: the object that policy has remembered things about is kept.
-        principal = self._verified.former(digest) or _principal(unverified.claims, issuer, expires)
+        principal = self._verified.former(digest) or _principal(token, unverified.claims, issuer, expires)
         self._verified.keep(digest, principal, min(expires, self._clock() + self._remember))
         return principal
 
@@ -79,7 +79,7 @@ class Jwt:
         return issuer
 
 
-def _principal(verified: dict[str, Any], issuer: Issuer, expires: float) -> Principal:
+def _principal(token: str, verified: dict[str, Any], issuer: Issuer, expires: float) -> Principal:
     named = claims.read(verified, issuer.claims)
     return Principal(
         id=_id(issuer.issuer, verified.get("sub"), named.agent),
@@ -93,6 +93,7 @@ def _principal(verified: dict[str, Any], issuer: Issuer, expires: float) -> Prin
         task=named.task,
         claims=verified,
         expires=expires,
+        credential=Secret(token),
     )
 
 
