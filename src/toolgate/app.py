@@ -1,6 +1,7 @@
 """Composition: builds everything from one config, starts it, and stops it in the right order."""
 
 import asyncio
+import contextlib
 import gc
 import logging
 import signal
@@ -11,9 +12,7 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
-import msgspec
-
-from toolgate import __version__
+from toolgate import __version__, wiring
 from toolgate.catalog.tools import Catalog
 from toolgate.compiler import Built, Kit, build
 from toolgate.config.address import HostPort
@@ -22,11 +21,10 @@ from toolgate.config.schema import GatewayConfig
 from toolgate.config.watch import changes
 from toolgate.control.api import Admin
 from toolgate.control.reload import Reloader
-from toolgate.ledger.acts import START, Started
-from toolgate.ledger.checkpoints import Checkpoints
 from toolgate.ledger.digest import Digest, load_key
 from toolgate.ledger.entry import Book
 from toolgate.ledger.marks import new_id, timestamp
+from toolgate.ledger.totals import counted
 from toolgate.ledger.writer import Writer
 from toolgate.listeners.asgi import Asgi
 from toolgate.listeners.edge import Edge, host_name
@@ -37,6 +35,7 @@ from toolgate.listening import Subscribers
 from toolgate.model import Record
 from toolgate.pipeline import Pipeline
 from toolgate.pool import Pool
+from toolgate.ports import Full, Tally
 from toolgate.protocol.seal import KeyRing
 from toolgate.routing.sessions import Sessions
 from toolgate.telemetry.metrics import Metrics
@@ -77,7 +76,6 @@ class Gateway:
             segment_bytes=self._config.ledger.segment_size,
         )
         self._metrics.tell_ledger_failed(lambda: self._ledger.failed is not None)
-        self._checkpoints: Checkpoints | None = None
         self._reloader: Reloader | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
@@ -89,16 +87,19 @@ class Gateway:
         """Ready to serve: ledger claimed, config compiled, nothing listening yet."""
         self._ledger.start()
         self._started = True
-        ledger = self._config.ledger
-        self._checkpoints = Checkpoints(Path(ledger.path), ledger.signing_key, lambda: self._ledger.head)
-        kit = Kit(clock=time.time, http=self._http, pool=self._pool, catalog=Catalog())
+        kit = Kit(
+            clock=time.time,
+            http=self._http,
+            pool=self._pool,
+            catalog=Catalog(),
+            tally=wiring.load(wiring.TALLIES["memory"])(),
+        )
         built = await build(self._loaded, kit)
         subscribers = Subscribers(self._config.limits.listens)
+        self._remember(kit.tally)
         self._pipeline = Pipeline(built.snapshot, self._book(), self._sessions(), kit.catalog, subscribers)
         self._reloader = Reloader(self._path, self._loaded, built, self._pipeline, kit, self._note)
-        started = Started(str(self._checkpoints.verifier))
-        await self._note(START, self._described(built), msgspec.to_builtins(started))
-        self._tasks.append(asyncio.create_task(self._checkpoints.run(ledger.checkpoint_every)))
+        await self._note("start", self._described(built))
 
     async def run(self) -> None:
         """Listen until a signal says stop."""
@@ -135,9 +136,14 @@ class Gateway:
         if self._started:
             if self._reloader is not None:
                 await self._note("stop", "")
-            if self._checkpoints is not None:
-                await self._checkpoints.aclose()
             await self._ledger.aclose()
+
+    def _remember(self, tally: Tally) -> None:
+        """Totals go on where they stood when the gateway was stopped."""
+        if tally.horizon:
+            for key, moment, amount in counted(Path(self._config.ledger.path), time.time() - tally.horizon):
+                with contextlib.suppress(Full):
+                    tally.count(key, moment, amount)
 
     def _book(self) -> Book:
         folder = Path(self._config.ledger.path)
@@ -162,12 +168,10 @@ class Gateway:
         snapshot = self._pipeline.snapshot
         failed = self._ledger.failed
         assert self._reloader is not None
-        assert self._checkpoints is not None
         return {
             "ready": failed is None,
             "enforcing": True,
             "ledger": "ok" if failed is None else "failed",
-            "checkpoints": "ok" if self._checkpoints.problem is None else "failed",
             "config": snapshot.version,
             "policy": snapshot.policy.version,
             "config_on_disk": "in force" if self._reloader.error is None else "refused",
@@ -177,11 +181,10 @@ class Gateway:
         snapshot = built.snapshot
         return f"toolgate {__version__} config {snapshot.version} policy {snapshot.policy.version}"
 
-    async def _note(self, what: str, detail: str, facts: Any = None) -> None:
+    async def _note(self, what: str, detail: str) -> None:
         """An act of the gateway itself, as a record."""
         record = Record(id=new_id(), ts=timestamp(time.time()), event="gateway", method=what)
         record.detail = detail or None
-        record.arguments = facts
         record.config = self._pipeline.snapshot.version
         await self._ledger.append(record)
 

@@ -27,7 +27,7 @@ from toolgate.identity.signed_token import Issuer as TrustedIssuer
 from toolgate.model import Task
 from toolgate.policy.document import Document, Source
 from toolgate.pool import Lease, Pool
-from toolgate.ports import Clock, Decide, Http, Identify, Upstream
+from toolgate.ports import Clock, Decide, Http, Identify, Tally, Upstream
 from toolgate.routing.table import Door
 from toolgate.snapshot import Snapshot
 from toolgate.upstreams.crossing import Crossing
@@ -43,6 +43,7 @@ class Kit(Struct, frozen=True, eq=False):
     """For what is not on the way of a call, such as key sets."""
     pool: Pool
     catalog: Catalog
+    tally: Tally
 
 
 class Built(Struct, frozen=True, eq=False):
@@ -56,7 +57,7 @@ async def build(loaded: Loaded[GatewayConfig], kit: Kit) -> Built:
     """Compile. Raises `ConfigError` with every problem found; nothing is held then."""
     config = loaded.value
     sources = read_policies(loaded)
-    policy = compile_policy(sources, config, kit.catalog, kit.clock)
+    policy = compile_policy(sources, config, kit)
     ways = _identities(config, kit)
     held: list[str] = []
     upstreams: dict[str, Upstream] = {}
@@ -95,17 +96,15 @@ def read_policy(file: Path) -> Source:
     return Source(document.value, document.locate)
 
 
-def compile_policy(
-    sources: Sequence[Source], config: GatewayConfig | None, catalog: Catalog, clock: Clock
-) -> Decide:
+def compile_policy(sources: Sequence[Source], config: GatewayConfig, kit: Kit) -> Decide:
     """The policy of these documents. Raises `ConfigError`."""
-    environment = {} if config is None else dict(config.environment)
     policy: Decide = load(POLICIES["cel"])(
         sources,
-        environment=environment,
-        facts=catalog.facts,
-        dialects={} if config is None else sql_dialects(config),
-        clock=clock,
+        environment=dict(config.environment),
+        facts=kit.catalog.facts,
+        dialects=sql_dialects(config),
+        tally=kit.tally,
+        clock=kit.clock,
     )
     return policy
 

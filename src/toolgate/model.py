@@ -1,6 +1,6 @@
 """The nouns every other file speaks. Data only: a method that needs another module is in the wrong file."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -140,6 +140,15 @@ class Call(Struct, eq=False):
     """Set where the client took the call back."""
 
 
+class Hold(Struct, frozen=True, eq=False):
+    """What a decision counted for a call whose end is not known yet."""
+
+    counted: Mapping[str, Any]
+    """By total: for whom it is kept, and the amount."""
+    give_back: Callable[[], object]
+    """To be called where the call did nothing."""
+
+
 class Decision(Struct, frozen=True):
     """What policy says, and why."""
 
@@ -152,6 +161,8 @@ class Decision(Struct, frozen=True):
     """Version of the policy set: a content hash."""
     errors: tuple[str, ...] = ()
     """Conditions that failed to evaluate, as `rule: message`; counted fail-closed already."""
+    hold: Hold | None = None
+    """Set where the call was counted in totals."""
 
 
 class Reply(Struct, eq=False):
@@ -198,6 +209,8 @@ class Record(Struct, omit_defaults=True):
     reason: str | None = None
     policy: str | None = None
     condition_errors: tuple[str, ...] = ()
+    totals: Mapping[str, Any] | None = None
+    """What the call added to totals, as `{total: [per, amount]}`; None where nothing, or it was taken back."""
     config: str | None = None
     outcome: str | None = None
     code: int | None = None

@@ -33,6 +33,30 @@ class Decide(Protocol):
         ...
 
 
+class Full(Exception):
+    """A tally has no room for another key."""
+
+
+class Tally(Protocol):
+    """Keeps sums over time. Calls do not wait for it: it answers at once."""
+
+    horizon: float
+    """Seconds back that entries may be asked for; 0 where nobody asks."""
+
+    def keep(self, seconds: float) -> None:
+        """Entries will be asked for up to `seconds` back."""
+        ...
+
+    def sum(self, key: tuple[str, ...], since: float) -> int | float:
+        """What was counted under `key` at `since` (Unix seconds) or later; never less, and more only where it
+        had to join entries."""
+        ...
+
+    def count(self, key: tuple[str, ...], moment: float, amount: int | float) -> Callable[[], object]:
+        """Count, and return what takes it back. Raises `Full`: then nothing was counted."""
+        ...
+
+
 class Outbound(Struct, eq=False):
     """One message for an upstream, with the ids of that hop already in it."""
 

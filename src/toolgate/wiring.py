@@ -17,6 +17,9 @@ IDENTITIES = {
 POLICIES = {
     "cel": "toolgate.policy.compilation:compile_policies",
 }
+TALLIES = {
+    "memory": "toolgate.policy.tally:Memory",
+}
 UPSTREAMS = {
     "http": "toolgate.upstreams.http_server:HttpServer",
     "stdio": "toolgate.upstreams.stdio:Stdio",

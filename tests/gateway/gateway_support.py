@@ -106,13 +106,13 @@ class Bank(BaseHTTPRequestHandler):
 class Running:
     """The gateway process."""
 
-    def __init__(self, folder: Path, bank_port: int, more: str = "") -> None:
+    def __init__(self, folder: Path, bank_port: int, more: str = "", *, policy: str = POLICY) -> None:
         """`more` is text for the end of the config."""
         self.folder = folder
         self.port = free_port()
         hashes = {name: "sha256:" + hashlib.sha256(key.encode()).hexdigest() for name, key in KEYS.items()}
         keys = [f'    - {{id: {name}, hash: "{value}", roles: [{name}]}}' for name, value in hashes.items()]
-        (folder / "policy.yaml").write_text(POLICY)
+        (folder / "policy.yaml").write_text(policy)
         self.config = folder / "gateway.yaml"
         self.config.write_text(
             f"listen: 127.0.0.1:{self.port}\nadmin: null\n"

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Protocol
 
-from toolgate.errors import INTERNAL_ERROR, Refusal
+from toolgate.errors import INTERNAL_ERROR, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, Refusal
 from toolgate.ledger.marks import new_id, timestamp
-from toolgate.model import Call, Decision, Outcome, Principal, Record, Session, Target
+from toolgate.model import Call, Decision, Hold, Outcome, Principal, Record, Session, Target
 from toolgate.ports import Ledger
 
 _log = logging.getLogger("toolgate.incident")
@@ -110,6 +110,7 @@ class Entry:
         self._closed = False
         self._after: list[Callable[[], object]] = []
         self._hops: list[Hop] = []
+        self._hold: Hold | None = None
         self.handed_over = False
         """True once a stream has taken over closing it."""
 
@@ -142,6 +143,9 @@ class Entry:
         record.reason = decision.reason
         record.policy = decision.policy
         record.condition_errors = decision.errors
+        if decision.hold is not None:
+            self._hold = decision.hold
+            record.totals = decision.hold.counted
         if arguments is not None:
             self._book.describe_arguments(record, arguments)
 
@@ -179,6 +183,9 @@ class Entry:
             record.upstream_us = int((now - self._upstream_started) * 1e6)
         record.total_us = int((now - self._started) * 1e6)
         record.response_bytes = size
+        if self._hold is not None and _did_nothing(outcome, code):
+            self._hold.give_back()
+            record.totals = None
         for act in self._after:
             act()
         return self._book.write(record)
@@ -209,6 +216,14 @@ class Entry:
             await self.close(Outcome.BUG, code=INTERNAL_ERROR, detail=repr(error))
             text = f"Internal error. Incident {self.record.id}."
             raise Refusal("bug", "internal_error", text, code=INTERNAL_ERROR, status=200) from error
+
+
+def _did_nothing(outcome: Outcome, code: int | None) -> bool:
+    """Whether the server can be trusted to have done nothing: it said so, or never had the call."""
+    if outcome is Outcome.REFUSED:
+        # The server may have done it, and its answer was lost or came too late.
+        return code not in (UPSTREAM_FAILED, UPSTREAM_TIMEOUT)
+    return outcome in (Outcome.ERROR, Outcome.TOOL_ERROR)
 
 
 def _copy(record: Record) -> Record:

@@ -25,6 +25,10 @@ class Failed(Struct, frozen=True):
 
 Verdict = bool | Failed
 
+Gives = tuple[str, ...]
+TRUTH: Gives = ("BOOL",)
+NUMBER: Gives = ("INT", "UINT", "DOUBLE")
+
 
 class CompileError(Exception):
     """A condition that cannot be used, with every complaint about it."""
@@ -52,16 +56,27 @@ class Program:
 
     def evaluate(self, data: Mapping[str, Any]) -> Verdict:
         """Never raises. A variable left out of `data` is unknown: an answer that needs it is a failure."""
+        answer = self._answer(data)
+        if answer is True or answer is False or isinstance(answer, Failed):
+            return answer
+        return Failed("the condition is neither true nor false")
+
+    def number(self, data: Mapping[str, Any]) -> int | float | Failed:
+        """The same for an expression that gives a number."""
+        answer = self._answer(data)
+        if isinstance(answer, int | float | Failed) and not isinstance(answer, bool):
+            return answer
+        return Failed("the amount is no number")
+
+    def _answer(self, data: Mapping[str, Any]) -> Any:
         try:
             value = self._eval(None, data)
             answer = value.value()
         except Exception as error:  # noqa: BLE001 - boundary to C++: budgets and surrogates arrive as anything
             return Failed(describe_failure(str(error), self._keys))
-        if answer is True or answer is False:
-            return bool(answer)
-        if value.type().name() == "ERROR":
-            return Failed(describe_failure(str(answer), self._keys))
-        return Failed("the condition is neither true nor false")
+        if answer is True or answer is False or value.type().name() != "ERROR":
+            return answer
+        return Failed(describe_failure(str(answer), self._keys))
 
 
 def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,26 +114,28 @@ class Language:
         self._cel = cel
         self._extensions = [ext_strings.ExtStrings(), ext_optional.ExtOptional(), ext_math.ExtMath()]
         self._environments: dict[str | None, Any] = {}
-        self._programs: dict[tuple[str, str | None], Program] = {}
+        self._programs: dict[tuple[str, str | None, Gives], Program] = {}
 
-    def compile(self, text: str, dialect: str | None = None) -> Program:
-        """The program of a condition; equal texts share one. Raises `CompileError`.
+    def compile(self, text: str, dialect: str | None = None, *, gives: Gives = TRUTH) -> Program:
+        """The program of an expression; equal texts share one. Raises `CompileError`.
 
         `dialect` is the one that `sql` reads in where the condition names none.
         """
-        if (text, dialect) not in self._programs:
-            self._programs[text, dialect] = self._compile(text, dialect)
-        return self._programs[text, dialect]
+        key = text, dialect, gives
+        if key not in self._programs:
+            self._programs[key] = self._compile(*key)
+        return self._programs[key]
 
-    def _compile(self, text: str, dialect: str | None) -> Program:
+    def _compile(self, text: str, dialect: str | None, gives: Gives) -> Program:
         try:
             expression = self._environment(dialect).compile(text)
         except RuntimeError as error:
             raise CompileError(describe_compile_errors(str(error))) from error
         kind = expression.return_type().name()
         # DYN is what a bare `args.confirmed` gives; whether it is a boolean shows in the call.
-        if kind not in ("BOOL", "DYN"):
-            raise CompileError([f"The condition gives {kind.lower()}, not true or false."])
+        if kind not in (*gives, "DYN"):
+            wanted = "true or false" if gives == TRUTH else "a number"
+            raise CompileError([f"The condition gives {kind.lower()}, not {wanted}."])
         program = Program(expression)
         if complaints := list(complaints_about(program.calls)):
             raise CompileError(complaints)

@@ -4,22 +4,26 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from toolgate.errors import ConfigError, Problem
 from toolgate.model import Decision, Effect, Kind
-from toolgate.policy.cel import CompileError, Language, Program
+from toolgate.policy.cel import NUMBER, TRUTH, CompileError, Gives, Language, Program
 from toolgate.policy.condition import Condition
 from toolgate.policy.decisions import Policy, know_nothing
-from toolgate.policy.document import Path, RuleText, Source
+from toolgate.policy.document import CALENDAR, Path, RuleText, Source
 from toolgate.policy.facts import ToolFacts
-from toolgate.policy.patterns import split_pattern
+from toolgate.policy.patterns import Glob, split_pattern
 from toolgate.policy.rules import KINDS, Rule
-from toolgate.policy.vocabulary import collect
-from toolgate.ports import Clock
+from toolgate.policy.tally import Memory
+from toolgate.policy.totals import Total, Totals, calendar, longest, rolling
+from toolgate.policy.vocabulary import Reads, collect, suggest
+from toolgate.ports import Clock, Tally
 
 FIRST_MATCH = "first-match"
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def compile_policies(
@@ -28,9 +32,11 @@ def compile_policies(
     environment: Mapping[str, Any] | None = None,
     facts: ToolFacts = know_nothing,
     dialects: Mapping[str, str] | None = None,
+    tally: Tally | None = None,
     clock: Clock = time.time,
 ) -> Policy:
-    """One policy from all documents. No documents: everything is denied. `dialects` are those of SQL, by server.
+    """One policy from all documents. No documents: everything is denied. `dialects` are those of SQL, by server;
+    `tally` is where totals are kept: left out, they begin with this policy.
 
     Raises `ConfigError` with every problem found.
     """
@@ -39,6 +45,7 @@ def compile_policies(
     first_match = _agreed(sources, "combine") == FIRST_MATCH
     version = _version(sources, default, first_match=first_match)
     compiler = _Compiler(version, problems, dialects or {})
+    totals = [compiler.total(source, at) for source in sources for at in range(len(source.document.totals))]
     rules = [compiler.rule(source, at) for source in sources for at in range(len(source.document.rules))]
     if problems:
         raise ConfigError(problems)
@@ -49,6 +56,7 @@ def compile_policies(
         first_match=first_match,
         environment=dict(environment or {}),
         facts=facts,
+        totals=Totals([one for one in totals if one is not None], tally or Memory()) if totals else None,
         clock=clock,
     )
 
@@ -59,6 +67,7 @@ class _Compiler:
     def __init__(self, version: str, problems: list[Problem], dialects: Mapping[str, str]) -> None:
         self._version = version
         self._dialects = dialects
+        self._totals: set[str] = set()
         self._problems = problems
         self._language: Language | None = None
         self._count = 0
@@ -84,29 +93,68 @@ class _Compiler:
             place=source.locate(("rules", at)),
         )
 
+    def total(self, source: Source, at: int) -> Total | None:
+        """The compiled total, or None with its problems noted. Totals come before the rules that read them."""
+        text = source.document.totals[at]
+        before = len(self._problems)
+        self._check_patterns(source, ("totals", at, "tools"), text.tools)
+        if text.id in self._totals:
+            self._problems.append(
+                _problem(source, ("totals", at, "id"), f"There is a total `{text.id}` already.")
+            )
+        self._totals.add(text.id)
+        path = ("totals", at, "sum")
+        amount = self._condition(source, path, text.sum, gives=NUMBER) if text.sum else None
+        if amount is not None and "total" in amount.reads:
+            self._problems.append(_problem(source, path, "A total cannot read totals."))
+        if len(self._problems) > before:
+            return None
+        calendric = text.window in CALENDAR
+        seconds = longest(text.window) if calendric else int(text.window[:-1]) * _SECONDS[text.window[-1]]
+        return Total(
+            id=text.id,
+            patterns=tuple((Glob(server), Glob(name)) for server, name in map(split_pattern, text.tools)),
+            amount=amount,
+            per=text.per,
+            start=calendar(text.window, ZoneInfo(text.zone)) if calendric else rolling(seconds),
+            seconds=seconds,
+        )
+
     def _patterns(self, source: Source, at: int, text: RuleText) -> dict[Kind, tuple[str, ...]]:
         lists = {"tools": text.tools, "resources": text.resources, "prompts": text.prompts}
         for key, patterns in lists.items():
-            for number, pattern in enumerate(patterns):
-                try:
-                    split_pattern(pattern)
-                except ValueError as error:
-                    self._problems.append(_problem(source, ("rules", at, key, number), str(error)))
+            self._check_patterns(source, ("rules", at, key), patterns)
         kinds = (Kind.TOOL, Kind.RESOURCE, Kind.PROMPT)
         return {kind: patterns for kind, patterns in zip(kinds, lists.values(), strict=True) if patterns}
 
-    def _condition(self, source: Source, path: Path, text: str) -> Condition | None:
+    def _check_patterns(self, source: Source, path: Path, patterns: Sequence[str]) -> None:
+        for number, pattern in enumerate(patterns):
+            try:
+                split_pattern(pattern)
+            except ValueError as error:
+                self._problems.append(_problem(source, (*path, number), str(error)))
+
+    def _condition(self, source: Source, path: Path, text: str, *, gives: Gives = TRUTH) -> Condition | None:
         # Made on first need: a policy without conditions runs where the library has no build.
         if self._language is None:
             self._language = Language()
         try:
-            program = self._language.compile(text)
+            program = self._language.compile(text, gives=gives)
         except CompileError as error:
             self._problems += [_problem(source, path, complaint) for complaint in error.complaints]
             return None
         reads, complaints = collect(program.paths)
+        complaints += self._unknown_totals(reads)
         self._problems += [_problem(source, path, complaint) for complaint in complaints]
         return Condition(text, program, reads, self._by_server(text, program))
+
+    def _unknown_totals(self, reads: Reads) -> Iterator[str]:
+        keys = reads.get("total", frozenset())
+        if keys is None:
+            yield "Totals are read one by one, as `total.<id>`."
+        for key in sorted((keys or frozenset()) - self._totals):
+            hint = suggest(key, sorted(self._totals)) or "Declare it under `totals:`."
+            yield f"There is no total `{key}`. {hint}"
 
     def _by_server(self, text: str, program: Program) -> dict[str, Program]:
         if not any(call.name == "sql" and len(call.constants) == 1 for call in program.calls):
@@ -164,7 +212,10 @@ def _version(sources: Sequence[Source], default: str, *, first_match: bool) -> s
     rules = [_canonical(rule) for source in sources for rule in source.document.rules]
     if not first_match:
         rules.sort(key=lambda rule: str(rule["id"]))
-    content = {"default": default, "first_match": first_match, "rules": rules}
+    content: dict[str, Any] = {"default": default, "first_match": first_match, "rules": rules}
+    totals = [one.model_dump() for source in sources for one in source.document.totals]
+    if totals:
+        content["totals"] = sorted(totals, key=lambda total: str(total["id"]))
     return f"sha256:{sha256(msgspec.json.encode(content, order='sorted')).hexdigest()[:16]}"
 
 

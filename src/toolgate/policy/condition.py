@@ -49,6 +49,10 @@ class Condition:
         """The answer where what lists know decides it, None where the call will."""
         return self._early(Stage.CATALOG, situation)
 
+    def number(self, situation: Situation) -> int | float | Failed:
+        """The answer for a call of an expression that gives a number."""
+        return self._program.number(self._data(self._bound[Stage.CALL], situation))
+
     def values(self, situation: Situation) -> dict[str, Any]:
         """What it reads, by name, for explanations; unknown values are missing."""
         found: dict[str, Any] = {}
@@ -72,12 +76,16 @@ class Condition:
         return None if isinstance(verdict, Failed) else verdict
 
     def _evaluate(self, bound: Bindings, situation: Situation) -> Verdict:
+        data = self._data(bound, situation)
+        program = (
+            self._by_server.get(situation.target.server, self._program) if self._by_server else self._program
+        )
+        return program.evaluate(data)
+
+    def _data(self, bound: Bindings, situation: Situation) -> dict[str, Any]:
         data = {}
         for name, get in bound:
             value = get(situation)
             if value is not None:
                 data[name] = value
-        program = (
-            self._by_server.get(situation.target.server, self._program) if self._by_server else self._program
-        )
-        return program.evaluate(data)
+        return data

@@ -8,12 +8,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from toolgate.model import Call, Decision, Effect, Principal, Target
 from toolgate.policy.facts import Situation, ToolFacts
 from toolgate.policy.index import Index
 from toolgate.policy.plan import Plan, by_order, by_rank, foresee, judge, make_plan
 from toolgate.policy.remembered import Remembered
 from toolgate.policy.rules import Rule, held_by
+from toolgate.policy.totals import Totals
 from toolgate.ports import Clock
 
 
@@ -34,8 +37,10 @@ class Policy:
         first_match: bool = False,
         environment: Mapping[str, Any],
         facts: ToolFacts = know_nothing,
+        totals: Totals | None = None,
         clock: Clock = time.time,
     ) -> None:
+        """Without `totals` there are none to be read."""
         self.rules = tuple(rules)
         self.version = version
         self.default = Decision(default, policy=version)
@@ -45,11 +50,26 @@ class Policy:
         self._index = Index(rules)
         self._remembered = Remembered()
         self._facts = facts
+        self._totals = totals
         self._clock = clock
 
     async def decide(self, principal: Principal, target: Target, call: Call | None = None) -> Decision:
         """With `call`, never DEPENDS. Without, arguments and time are unknown. Never raises."""
-        return self.judge(principal, target, call, self._clock)
+        if self._totals is None or call is None:
+            return self.judge(principal, target, call, self._clock)
+        now = self._clock()
+        decision = self.judge(principal, target, call, lambda: now)
+        if decision.effect is not Effect.ALLOW:
+            return decision
+        return self._counted(decision, self.situation(principal, target, call, lambda: now))
+
+    def _counted(self, decision: Decision, situation: Situation) -> Decision:
+        """The decision with what it adds to totals; a call that cannot be counted is denied."""
+        assert self._totals is not None
+        hold = self._totals.hold(self._totals.about(situation.target), situation)
+        if isinstance(hold, str):
+            return Decision(Effect.DENY, policy=self.version, errors=(*decision.errors, f"total {hold}"))
+        return decision if hold is None else structs.replace(decision, hold=hold)
 
     def judge(
         self, principal: Principal, target: Target, call: Call | None, clock: Clock | None = None
@@ -70,7 +90,13 @@ class Policy:
     ) -> Situation:
         """What conditions may look at."""
         return Situation(
-            principal, target, self.environment, self._facts, call, clock() if call and clock else None
+            principal,
+            target,
+            self.environment,
+            self._facts,
+            call,
+            clock() if call and clock else None,
+            self._totals,
         )
 
     def _plan(self, principal: Principal, target: Target) -> Plan:

@@ -1,7 +1,9 @@
 """The shape of a policy file as people write it. Knows neither YAML nor what a rule means."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictStr, model_validator
@@ -17,6 +19,8 @@ def _exact(name: str) -> str:
         raise ValueError("is compared exactly and takes no *; leave the list out to mean anybody")
     return name
 
+
+CALENDAR = ("day", "month")
 
 Text = Annotated[StrictStr, Field(min_length=1)]
 Name = Annotated[Text, AfterValidator(_exact)]
@@ -73,6 +77,37 @@ class RuleText(Written):
         if not (self.tools or self.resources or self.prompts):
             raise ValueError('aims at nothing; name `tools`, `resources` or `prompts` (["*"] means all)')
         return self
+
+
+def _number_of_seconds(text: str) -> str:
+    if text not in CALENDAR and not re.fullmatch(r"[1-9]\d{0,8}(s|m|h)", text):
+        raise ValueError("is a duration such as 30m or 24h, or `day` or `month`")
+    return text
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is a time zone such as Europe/Berlin") from None
+    return name
+
+
+class TotalText(Written):
+    """A sum or count over a window, for conditions to read as `total.<id>`."""
+
+    id: Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+    """How conditions name it: small letters, digits and `_`."""
+    tools: Patterns
+    """The calls that add to it."""
+    sum: Text | None = None
+    """A CEL expression that gives what a call adds, such as `args.amount`; left out: one for each call."""
+    per: Literal["agent", "user", "task", "tenant", "everybody"]
+    """Whom one sum is kept for."""
+    window: Annotated[Text, AfterValidator(_number_of_seconds)]
+    """The last `30m` or `24h`, or the running `day` or `month`."""
+    zone: Annotated[Text, AfterValidator(_known_zone)] = "UTC"
+    """Where days and months begin."""
 
 
 class TaskText(Written):
@@ -137,6 +172,7 @@ class Document(Written):
     combine: Literal["deny-overrides", "first-match"] | None = None
     """Left out in every file: deny-overrides."""
     rules: tuple[RuleText, ...] = ()
+    totals: tuple[TotalText, ...] = ()
     tests: tuple[Case, ...] = ()
 
 

@@ -6,7 +6,7 @@ null would instead be equal to a null that the caller wrote into its arguments.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -30,6 +30,15 @@ class Situation(Struct, frozen=True, eq=False):
     facts: ToolFacts
     call: Call | None = None
     now: float | None = None
+    totals: "Sums | None" = None
+
+
+class Sums(Protocol):
+    """Sums over a window, as conditions see them."""
+
+    def value(self, id: str, situation: Situation) -> int | float | None:
+        """The sum with this call in it; None where it cannot be known."""
+        ...
 
 
 Getter = Callable[[Situation], Any]
@@ -39,6 +48,8 @@ def getter_of(name: str, keys: Keys) -> Getter:
     """A function that takes this variable, as far as `keys` says, out of a situation."""
     if name in _MOMENTS:
         return _moment(_MOMENTS[name])
+    if name == "total":
+        return _totals(keys)
     if name in _PICKED:
         return _picked(_PICKED[name], keys)
     if name == "tool" and stage_of(name, keys) is Stage.CATALOG:
@@ -56,6 +67,16 @@ def _picked(take: Getter, keys: Keys) -> Getter:
         return whole and {key: whole[key] for key in keys if key in whole}
 
     return pick
+
+
+def _totals(keys: Keys) -> Getter:
+    def get(situation: Situation) -> Any:
+        if situation.totals is None or situation.call is None:
+            return None
+        sums = {key: situation.totals.value(key, situation) for key in sorted(keys or ())}
+        return {key: value for key, value in sums.items() if value is not None}
+
+    return get
 
 
 def _arguments(situation: Situation) -> Any:

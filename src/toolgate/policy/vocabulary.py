@@ -72,6 +72,11 @@ VARIABLES: Mapping[str, Variable] = {
         fields=("ip", "name"),
     ),
     "protocol": Variable("map", Stage.CALL, "MCP revision the client speaks.", fields=("revision",)),
+    "total": Variable(
+        "map",
+        Stage.CALL,
+        "Sums declared under `totals`, this call counted in: `total.transfers_today <= 50000`.",
+    ),
     # A map cannot hold a timestamp in this CEL library, so the parts of `now` are variables with a dot.
     "now.hour": Variable("int", Stage.CALL, "Hour in UTC, 0 to 23."),
     "now.minute": Variable("int", Stage.CALL, "Minute, 0 to 59."),
