@@ -150,8 +150,8 @@ REQUIREMENTS = (
         "E28",
         SESSIONS,
         'A server session expired: 404, or 400 "no valid session"',
-        "crossings/test_stateless_client_at_server_with_sessions.py::test_a_session_the_server_forgot_is_opened_anew_without_a_word",
-        "clients with sessions; 400 for a lost session",
+        "upstreams/test_http_server.py::test_a_lost_session_is_opened_again_once_and_only_what_is_safe_is_sent_again",
+        "",
     ),
     Requirement(
         "E29",
@@ -208,7 +208,13 @@ REQUIREMENTS = (
         "test_listening.py::test_a_stopping_gateway_ends_the_stream_with_its_result",
         "calls in flight, GET streams",
     ),
-    Requirement("E40", ALL, "HTTP+SSE endpoint event", "", "all of it"),
+    Requirement(
+        "E40",
+        ALL,
+        "HTTP+SSE endpoint event",
+        "upstreams/test_http_sse.py::test_an_endpoint_at_another_origin_is_refused_and_gets_no_credential",
+        "towards clients",
+    ),
     Requirement(
         "E41",
         ALL,
@@ -352,7 +358,13 @@ REQUIREMENTS = (
         "gateway/test_gateway_calls.py::test_the_clients_credential_never_reaches_the_server",
         "tokens in the query",
     ),
-    Requirement("E78", ALL, "Redirects from a server", "", "all of it"),
+    Requirement(
+        "E78",
+        ALL,
+        "Redirects from a server",
+        "upstreams/test_http_server.py::test_a_redirect_is_not_followed",
+        "",
+    ),
     Requirement("E79", ALL, "Tool definitions drift (rug pull)", "", "all of it"),
     Requirement(
         "E80", ALL, "Error texts", "gateway/test_gateway_calls.py::test_hidden_and_unknown_read_the_same"

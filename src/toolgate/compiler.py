@@ -34,6 +34,9 @@ from toolgate.upstreams.crossing import Crossing
 from toolgate.upstreams.http_client import HttpClient
 from toolgate.wiring import IDENTITIES, POLICIES, UPSTREAMS, load
 
+MAX_STREAMS = 10_000
+"""Streams of one server that stay open beside its calls: one for each client session that listens."""
+
 
 class Kit(Struct, frozen=True, eq=False):
     """What compiled parts are handed, since nothing comes from globals."""
@@ -188,10 +191,11 @@ def _upstream(name: str, server: HttpServer | StdioServer, kit: Kit) -> Upstream
     upstream: Upstream
     if isinstance(server, HttpServer):
         shown = authorization.shown(server.auth, kit.http, kit.clock)
-        upstream = load(UPSTREAMS["http"])(
+        upstream = load(UPSTREAMS["sse" if server.type == "sse" else "http"])(
             name,
             server.url,
             shown(HttpClient(max_connections=server.max_connections)),
+            streams=shown(HttpClient(max_connections=MAX_STREAMS)),
             headers=(
                 *((key.lower().encode(), value.encode()) for key, value in settings["headers"].items()),
                 *authorization.fixed(server.auth),

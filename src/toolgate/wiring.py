@@ -22,6 +22,7 @@ TALLIES = {
 }
 UPSTREAMS = {
     "http": "toolgate.upstreams.http_server:HttpServer",
+    "sse": "toolgate.upstreams.http_sse:HttpSse",
     "stdio": "toolgate.upstreams.stdio:Stdio",
 }
 

@@ -91,15 +91,17 @@ SERVER = [
     told("a__b: {command: b}", f"3:2: servers.a__b: {NAME}"),
     told("9a: {command: b}", f"3:2: servers.9a: {NAME}"),
     told(
-        "b: {url: 'http://b/sse', type: sse}",
-        "3:27: servers.b.type: the HTTP+SSE transport of revision 2024-11-05 is not supported yet. "
-        "Use the server's streamable HTTP URL with 'type: http'.",
+        "b: {url: 'http://b/sse', type: sse, revision: 2026-07-28}",
+        "3:27: servers.b.type: HTTP+SSE carries only revisions with sessions. Leave out 'revision' or 'type'.",
     ),
     told(
         "b: {url: 'http://b', type: htpp}",
-        "3:23: servers.b.type: expected 'http' or 'streamable-http'. Did you mean 'http'?",
+        "3:23: servers.b.type: expected 'http', 'streamable-http' or 'sse'. Did you mean 'http'?",
     ),
-    told("b: {url: 'http://b', type: stdio}", "3:23: servers.b.type: expected 'http' or 'streamable-http'."),
+    told(
+        "b: {url: 'http://b', type: stdio}",
+        "3:23: servers.b.type: expected 'http', 'streamable-http' or 'sse'.",
+    ),
     told(
         "b: {command: x, type: http}",
         "3:2: servers.b.url: required key is missing.",

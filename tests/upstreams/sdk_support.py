@@ -9,17 +9,16 @@ from mcp.server.mcpserver import MCPServer
 
 
 @contextmanager
-def sdk_server() -> Iterator[str]:
-    """Its URL, while the block runs."""
+def sdk_server(*, sse: bool = False) -> Iterator[str]:
+    """Its URL, while the block runs; with `sse` that of HTTP+SSE."""
     server = MCPServer("sdk")
 
     @server.tool()
     def hello(name: str) -> str:
         return f"hello {name}"
 
-    config = uvicorn.Config(
-        server.streamable_http_app(), host="127.0.0.1", port=0, log_level="error", ws="none"
-    )
+    app = server.sse_app() if sse else server.streamable_http_app()
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", ws="none")
     running = uvicorn.Server(config)
     ready = threading.Event()
     thread = threading.Thread(target=lambda: running.run(), daemon=True)
@@ -28,7 +27,7 @@ def sdk_server() -> Iterator[str]:
         ready.wait(0.01)
     try:
         port = running.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}/mcp"
+        yield f"http://127.0.0.1:{port}/{'sse' if sse else 'mcp'}"
     finally:
         running.should_exit = True
         thread.join()

@@ -69,19 +69,19 @@ async def call(upstream: Stdio, method: str, principal: Principal = ALICE, **par
 
 
 async def within_bounds(awaitable: Any) -> Any:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         return await awaitable
 
 
 async def messages(reply: Reply) -> list[dict[str, Any]]:
     assert reply.stream is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         return [json.loads(message) async for message in reply.stream]
 
 
 async def until(fact: Callable[[], bool]) -> None:
     """Wait until something outside our event loop has become true."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not fact():  # noqa: ASYNC110 - the kernel sets no event of ours
             await asyncio.sleep(0.005)
 

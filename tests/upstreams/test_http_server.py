@@ -54,7 +54,7 @@ async def server(peer: Peer) -> AsyncIterator[Callable[..., HttpServer]]:
     opened: list[HttpServer] = []
 
     def start(**changes: Any) -> HttpServer:
-        opened.append(HttpServer("peer", peer.url, HttpClient(), **changes))
+        opened.append(HttpServer("peer", peer.url, HttpClient(), streams=HttpClient(), **changes))
         return opened[-1]
 
     yield start
@@ -270,9 +270,60 @@ async def test_an_old_server_may_settle_for_the_first_revision(
     assert json.loads(opened.result)["protocolVersion"] == "2024-11-05"
 
 
+LOST = {"error": {"code": -32000, "message": "Bad Request: No valid session ID provided"}}
+
+
+@pytest.mark.parametrize("answer", [error(404, -32600), text(404), lambda _: (400, LOST, {})])
+async def test_a_lost_session_is_opened_again_once_and_only_what_is_safe_is_sent_again(
+    peer: Peer, server: Callable[..., HttpServer], answer: Callable[[Any], Answer]
+) -> None:
+    """E28: a call that might run twice is left to the client, who initializes again on 404."""
+    peer.answers = {"initialize": result(INITIALIZED, **{"mcp-session-id": "old"})}
+    one = server(revision=LEGACY)
+    await one.initialize(session(), ALICE)
+    peer.answers |= {"initialize": result(INITIALIZED, **{"mcp-session-id": "new"}), "tools/call": answer}
+
+    def by_session(message: Any) -> Answer:
+        known = peer.asked[-1].headers["mcp-session-id"] == "new"
+        return (result({"tools": []}) if known else answer)(message)
+
+    peer.answers["tools/list"] = by_session
+    listing = outbound(b'{"jsonrpc":"2.0","id":7,"method":"tools/list"}', number=7, method="tools/list")
+    listing.repeatable = True
+    assert b'"tools"' in await _last(await one.exchange(listing))
+    call = outbound(b'{"jsonrpc":"2.0","id":8,"method":"tools/call"}', number=8, method="tools/call")
+    with pytest.raises(Refusal) as caught:
+        await one.exchange(call)
+    assert (caught.value.kind, caught.value.status) == ("unknown_session", 404)
+    assert peer.methods().count("tools/call") == 1
+
+
+async def test_a_bad_request_within_a_session_is_no_lost_session(
+    peer: Peer, server: Callable[..., HttpServer]
+) -> None:
+    peer.answers = {
+        "initialize": result(INITIALIZED, **{"mcp-session-id": "one"}),
+        "tools/call": error(400, -32600),
+    }
+    call = outbound(b'{"jsonrpc":"2.0","id":8,"method":"tools/call"}', number=8, method="tools/call")
+    assert (await server(revision=LEGACY).exchange(call)).status == 400
+    assert peer.methods().count("initialize") == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_not_followed(peer: Peer, server: Callable[..., HttpServer], status: int) -> None:
+    """E78: our credentials are for this server alone."""
+    with serving() as other:
+        for method in ("server/discover", "initialize"):
+            peer.answers[method] = lambda _: (status, "", {"location": other.url})
+        with pytest.raises(Refusal):
+            await server(headers=((b"x-key", b"secret"),)).initialize(session(), ALICE)
+        assert other.asked == []
+
+
 async def test_a_server_on_the_official_sdk_speaks_both_kinds() -> None:
     with sdk_server() as url:
-        one = HttpServer("sdk", url, HttpClient())
+        one = HttpServer("sdk", url, HttpClient(), streams=HttpClient())
         try:
             assert await one.speaks(MODERN, ALICE)
             assert await one.speaks(LEGACY, ALICE)

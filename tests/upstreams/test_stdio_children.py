@@ -215,7 +215,7 @@ async def test_busy_children_are_not_stopped_for_others(open_stdio: Open) -> Non
     held = request("hold")
     waiting = asyncio.create_task(upstream.exchange(held))
     await asyncio.sleep(0)
-    assert "all 1 children are busy" in (await refused(upstream, principal=BOB)).reason
+    assert "all 1 channels are busy" in (await refused(upstream, principal=BOB)).reason
     await call(upstream, "release", id=held.id)
     assert (await within_bounds(waiting)).message is not None
 

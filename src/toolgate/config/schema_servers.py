@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from toolgate.config.address import HttpUrl
 from toolgate.config.schema_auth import Auth, HeaderAuth, NoAuth
@@ -29,15 +29,6 @@ _HTTP_TYPES = ("http", "streamable-http", "sse")
 _HTTP, _STDIO = "<http>", "<stdio>"
 
 
-def _not_sse(value: object) -> object:
-    if value == "sse":
-        raise wrong(
-            "the HTTP+SSE transport of revision 2024-11-05 is not supported yet.",
-            "Use the server's streamable HTTP URL with 'type: http'.",
-        )
-    return value
-
-
 class _Common(Section):
     description: Text | None = None
     """What the server is for, in the words of whoever runs the gateway."""
@@ -52,18 +43,25 @@ class _Common(Section):
 
 
 class HttpServer(_Common):
-    """A server reached over streamable HTTP."""
+    """A server reached over HTTP."""
 
     url: HttpUrl = Field(repr=False)
-    """The MCP endpoint."""
-    type: Annotated[Literal["http", "streamable-http"], BeforeValidator(_not_sse)] = "http"
-    """The transport; both words mean streamable HTTP."""
+    """The MCP endpoint; of an `sse` server, its stream."""
+    type: Literal["http", "streamable-http", "sse"] = "http"
+    """The transport: `sse` is HTTP+SSE of 2024-11-05, the others mean streamable HTTP, which falls back to it."""
     headers: Mapping[HeaderName, HeaderValue] = written({})
     """Headers sent with every request to this server, such as its API key."""
     auth: Auth = written("none")
     """What the gateway shows the server. The caller's own credential stays here unless `forward` says so."""
     max_connections: Count = 100
     """Connections to this server at the same time; further calls wait."""
+
+    @field_validator("type")
+    @classmethod
+    def _carries_the_revision(cls, type: str, info: ValidationInfo) -> str:
+        if type == "sse" and info.data.get("revision") == "2026-07-28":
+            raise wrong("HTTP+SSE carries only revisions with sessions.", "Leave out 'revision' or 'type'.")
+        return type
 
     @field_validator("headers")
     @classmethod

@@ -95,6 +95,11 @@ def of_refused_call(message: bytes | None) -> Evidence:
     return Evidence.SESSIONS if wants_session else Evidence.NOTHING
 
 
+def misses_session(message: bytes) -> bool:
+    """Whether a server with sessions refused a call because it knows the session no more."""
+    return of_refused_call(message) is Evidence.SESSIONS and b"session" in message.lower()
+
+
 def _request(id: object, method: str, params: dict[str, Any]) -> bytes:
     return orjson.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
 

@@ -1,4 +1,4 @@
-"""Who listens to a child beside its calls: a session each. Knows no message and starts nothing."""
+"""Who listens to a server beside its calls: a session each. Knows no message and starts nothing."""
 
 from collections.abc import Hashable
 from weakref import WeakValueDictionary
@@ -7,11 +7,11 @@ from toolgate.errors import Refusal
 from toolgate.upstreams.mailbox import Mailbox
 
 LIMIT = 64
-"""Sessions that may listen to one child."""
+"""Sessions that may listen to one channel."""
 
 
 class Audience:
-    """One mailbox per session and child. A reader who lets go of its mailbox has left."""
+    """One mailbox per session and channel. A reader who lets go of its mailbox has left."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -35,12 +35,12 @@ class Audience:
         self._present(key)
 
     def tell(self, key: Hashable, message: bytes) -> None:
-        """A message for everybody who listens to this child."""
+        """A message for everybody who listens to this channel."""
         for mailbox in self._seats.get(key, {}).values():
             mailbox.put(message, may_be_lost=True)
 
     def listens(self, key: Hashable) -> bool:
-        """Whether anybody listens to this child."""
+        """Whether anybody listens to this channel."""
         return self._present(key) > 0
 
     def close(self) -> None:

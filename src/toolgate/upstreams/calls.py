@@ -1,4 +1,4 @@
-"""The calls in flight in one child: which message belongs to which of them. Waits for nothing."""
+"""The calls in flight over one channel: which message belongs to which of them. Waits for nothing."""
 
 import logging
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from toolgate.upstreams.exchange import Exchange
 from toolgate.upstreams.opening import ID, Opening
 
 LIMIT = 1024
-"""Calls in flight in one child."""
+"""Calls in flight over one channel."""
 
 
 class Calls:
-    """Gives every message of a child to the one it is for.
+    """Gives every message of a server to the one it is for.
 
-    `post` sends the child what needs no waiting; `tell` gets notifications that belong to no call.
+    `post` sends the server what needs no waiting; `tell` gets notifications that belong to no call.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Calls:
         self._asked.clear()
 
     def hear(self, line: bytes) -> None:
-        """One line of the child."""
+        """One message of the server."""
         message = envelope.read(line)
         if message is None:
             self._skip(line)
@@ -71,7 +71,7 @@ class Calls:
             self._take_broken(message)
 
     def expect(self, message: Envelope | None, session: str) -> bool:
-        """Whether the child should get this notification, or answer to what it asked, of a client."""
+        """Whether the server should get this notification, or answer to what it asked, of a client."""
         if message is None or message.method == "notifications/initialized":
             return False  # Hands are shaken already.
         if message.method == "notifications/cancelled":
@@ -152,7 +152,7 @@ class Calls:
     def _skip(self, line: bytes) -> None:
         self._junk += 1
         if self._junk & (self._junk - 1) == 0:  # Powers of two: a flood makes few lines of log.
-            self._log.warning("no message on stdout, %d so far: %.100r", self._junk, line)
+            self._log.warning("no message of the protocol, %d so far: %.100r", self._junk, line)
 
 
 def _cancelled(key: bytes, why: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import cast
 
 from msgspec import Struct
 
+from toolgate.errors import Refusal
 from toolgate.protocol.lines import Lines, LineTooLong, pack
 from toolgate.upstreams.stderr import Stderr
 
@@ -67,8 +68,8 @@ class Child(asyncio.SubprocessProtocol):
                 while not self._writable.is_set():
                     await self._writable.wait()
 
-    def write(self, message: bytes) -> None:
-        """Hand over one message, after `ready`."""
+    def write(self, message: bytes, lost: Callable[[Refusal], None] | None = None) -> None:
+        """Hand over one message, after `ready`. What does not arrive ends the child, so `lost` is not needed."""
         if not self._ended and not self._stdin.is_closing():
             self._stdin.write(pack(message))
 

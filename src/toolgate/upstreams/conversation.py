@@ -1,8 +1,9 @@
-"""JSON-RPC with one child: hands are shaken, calls made. Starts and stops no process."""
+"""JSON-RPC over one channel: hands are shaken, calls made. Opens and closes nothing."""
 
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -11,9 +12,28 @@ from toolgate.model import Reply
 from toolgate.ports import Outbound
 from toolgate.protocol import envelope
 from toolgate.upstreams.calls import Calls
-from toolgate.upstreams.child import Child
 from toolgate.upstreams.exchange import Exchange
 from toolgate.upstreams.opening import ID, INITIALIZED, Opening, accept
+
+
+class Channel(Protocol):
+    """What carries a conversation to the server; what the server says comes another way."""
+
+    async def ready(self, seconds: float) -> None:
+        """Return once a message can be handed over; `TimeoutError` where that takes longer."""
+        ...
+
+    def write(self, message: bytes, lost: Callable[[Refusal], None] | None = None) -> None:
+        """Hand over one message, after `ready`. `lost` is told, once at most, where it did not arrive."""
+        ...
+
+    def post(self, message: bytes) -> None:
+        """Hand over one message at once, before all later ones; it may be lost."""
+        ...
+
+    async def stop(self, patience: float) -> None:
+        """Let go of the server, in steps of `patience` seconds. Nothing is left when this returns."""
+        ...
 
 
 class Patience(Struct, frozen=True):
@@ -26,11 +46,11 @@ class Patience(Struct, frozen=True):
     start: float
     """For the handshake."""
     stop: float
-    """Before each next step of ending a child."""
+    """Before each next step of ending a channel."""
 
 
 class Conversation:
-    """The talk with one child, from the handshake to its end."""
+    """The talk over one channel, from the handshake to its end."""
 
     def __init__(
         self,
@@ -43,27 +63,27 @@ class Conversation:
         self._name = name
         self._opening = opening
         self._patience = patience
-        self._child: Child
+        self._channel: Channel
         self._calls = Calls(name, opening, log, self._post, tell)
         self.hear = self._calls.hear
-        """Takes the child's lines."""
+        """Takes the server's messages."""
         self.result = b""
         """The InitializeResult, once hands are shaken."""
         self.over: str | None = None
-        """Why the child has ended; None while it lives."""
+        """Why the channel has ended; None while it works."""
 
     @property
     def idle(self) -> bool:
         """No call is in flight."""
         return not self._calls
 
-    async def greet(self, child: Child) -> None:
-        """Shake hands. Raises `Refusal` where that fails; the child is for the caller to stop."""
-        self._child = child
+    async def greet(self, channel: Channel) -> None:
+        """Shake hands. Raises `Refusal` where that fails; the channel is for the caller to stop."""
+        self._channel = channel
         call = self._enter(ID, "", self._patience.start, self._patience.start)
         answer = await self._converse(call, self._opening.request())
         self.result = accept(self._name, answer or b"")
-        child.post(INITIALIZED)
+        channel.post(INITIALIZED)
 
     async def exchange(self, out: Outbound) -> Reply:
         """One call: in flight before anything is awaited."""
@@ -79,13 +99,13 @@ class Conversation:
         if not self._calls.expect(envelope.read(out.message), session):
             return
         try:
-            await self._child.ready(self._patience.call)
+            await self._channel.ready(self._patience.call)
         except TimeoutError:
-            raise Refusal.timeout(f"{self._name}: does not read its input") from None
-        self._child.write(out.message)
+            raise Refusal.timeout(f"{self._name}: does not read what it is sent") from None
+        self._channel.write(out.message)
 
     def end(self, reason: str) -> None:
-        """The child is gone: no call will be answered."""
+        """The channel is gone: no call will be answered."""
         self.over = reason
         self._calls.fail(reason)
 
@@ -96,13 +116,13 @@ class Conversation:
 
     async def _converse(self, call: Exchange, message: bytes) -> bytes | None:
         try:
-            await self._child.ready(self._patience.call)
+            await self._channel.ready(self._patience.call)
             if not call.over:
-                self._child.write(message)
                 call.sent = True
+                self._channel.write(message, call.lost)
             return await call.first()
         except TimeoutError:
-            refusal = Refusal.timeout(f"{self._name}: does not read its input")
+            refusal = Refusal.timeout(f"{self._name}: does not read what it is sent")
             call.leave("", refusal)
             raise refusal from None
         except asyncio.CancelledError:
@@ -110,4 +130,4 @@ class Conversation:
             raise
 
     def _post(self, message: bytes) -> None:
-        self._child.post(message)
+        self._channel.post(message)

@@ -1,4 +1,4 @@
-"""One call in flight in a child: its messages, its deadline, its end. Writes nothing itself."""
+"""One call in flight over a channel: its messages, its deadline, its end. Writes nothing itself."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -82,6 +82,11 @@ class Exchange(AsyncGenerator[bytes, None]):
         """No response will come."""
         self._timer.cancel()
         self._mail.close(refusal)
+
+    def lost(self, refusal: Refusal) -> None:
+        """The request did not arrive."""
+        self.sent = False
+        self.leave("", refusal)
 
     # What the client does.
 

@@ -14,6 +14,8 @@ from toolgate.model import Principal, Reply, Session
 from toolgate.ports import Clock, Http, Opened, OtherKind, Outbound
 from toolgate.protocol import discovery, versions
 from toolgate.protocol.discovery import Evidence
+from toolgate.upstreams.http_sse import HttpSse
+from toolgate.upstreams.sse_channel import NotOffered
 from toolgate.upstreams.streamable_http import NotOpened, StreamableHttp
 
 LEGACY_VERDICT_SECONDS = 300.0
@@ -32,14 +34,16 @@ class HttpServer:
         url: str,
         http: Http,
         *,
+        streams: Http,
         headers: tuple[tuple[bytes, bytes], ...] = (),
         seconds: float = 60.0,
         revision: str | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
-        """`headers` are the server's credentials, never the client's. `seconds` bounds each silence.
+        """`streams` carries what stays open, `http` everything else.
 
-        `revision` pins the server to one; then nothing is found out.
+        `headers` are the server's credentials, never the client's. `seconds` bounds each silence. `revision` pins
+        the server to one; then nothing is found out.
         """
         self.name = name
         self._pinned = revision is not None
@@ -56,7 +60,13 @@ class HttpServer:
             self._stateless, self._until = versions.is_modern(revision), math.inf
             self._sessions = not self._stateless
             legacy = None if self._stateless else revision
-        self._streamable = StreamableHttp(name, url, http, headers=headers, seconds=seconds, revision=legacy)
+        self._streamable = StreamableHttp(
+            name, url, http, streams=streams, headers=headers, seconds=seconds, revision=legacy
+        )
+        self._sse = HttpSse(
+            name, url, http, streams=streams, headers=headers, seconds=seconds, revision=legacy
+        )
+        self._for_sessions: StreamableHttp | HttpSse = self._streamable
 
     async def speaks(self, revision: str, principal: Principal) -> bool:
         """Whether the kind of protocol of `revision` is spoken. Raises `Refusal` where that cannot be told."""
@@ -66,9 +76,10 @@ class HttpServer:
         """Open this server's side of a client's session."""
         await self._with_sessions()
         try:
-            return await self._streamable.initialize(session, principal)
-        except NotOpened as no:
-            raise await self._explained(no) from no
+            return await self._for_sessions.initialize(session, principal)
+        except (NotOpened, NotOffered) as no:
+            transport = await self._other_transport(no)
+        return await transport.initialize(session, principal)
 
     async def exchange(self, out: Outbound) -> Reply:
         """Send a request, return the answer."""
@@ -76,25 +87,29 @@ class HttpServer:
             return await self._exchange_stateless(out)
         await self._with_sessions()
         try:
-            return await self._streamable.exchange(out)
-        except NotOpened as no:
-            raise await self._explained(no) from no
+            return await self._for_sessions.exchange(out)
+        except (NotOpened, NotOffered) as no:
+            # Hands were not shaken, so the request was not sent yet.
+            transport = await self._other_transport(no)
+        return await transport.exchange(out)
 
     async def send(self, out: Outbound) -> None:
         """Send a notification or a response."""
-        await self._streamable.send(out)
+        if out.session is not None:
+            await self._for_sessions.send(out)
 
     def listen(self, session: Session, principal: Principal) -> AsyncIterator[bytes]:
-        """The server's GET stream."""
-        return self._streamable.listen(session, principal)
+        """What the server says beside calls."""
+        return self._for_sessions.listen(session, principal)
 
     async def forget(self, session: Session, principal: Principal) -> None:
         """End this server's side of the session."""
-        await self._streamable.forget(session, principal)
+        await self._for_sessions.forget(session, principal)
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._streamable.aclose()
+        await self._sse.aclose()
 
     async def _exchange_stateless(self, out: Outbound) -> Reply:
         known = self._stateless and self._clock() < self._until
@@ -172,11 +187,23 @@ class HttpServer:
         if not self._pinned:
             self._stateless = self._sessions = None
 
-    async def _explained(self, no: NotOpened) -> Refusal:
-        """Why the server shook no hands: it may speak the other kind only."""
-        if self._pinned:
-            return no
-        if discovery.of_initialize(no.answer) is Evidence.STATELESS or await self._speaks_stateless():
+    async def _other_transport(self, no: NotOpened | NotOffered) -> StreamableHttp | HttpSse:
+        """Where else hands may be shaken. Raises `Refusal`: nowhere, or the server speaks the other kind only."""
+        if isinstance(no, NotOffered):
+            # It was offered once; what the server offers now is found out anew.
+            self._for_sessions = self._streamable
+            self._doubt()
+            return self._streamable
+        stateless = discovery.of_initialize(no.answer.message) is Evidence.STATELESS
+        if not self._pinned and (stateless or await self._speaks_stateless()):
             self._keep(stateless=True, sessions=False)
-            return OtherKind(versions.MODERN)
-        return no
+            raise OtherKind(versions.MODERN)
+        if no.answer.status not in (400, 404, 405):
+            raise no
+        try:
+            await self._sse.offered()
+        except NotOffered:
+            raise no from None
+        self._log.info("speaks HTTP+SSE of 2024-11-05")
+        self._for_sessions = self._sse
+        return self._sse

@@ -1,4 +1,4 @@
-"""How a server on stdin and stdout is greeted, and what it may answer. Data only; sends nothing."""
+"""How a server behind a channel is greeted, and what it may answer. Data only; sends nothing."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,21 +20,24 @@ ID = b'"initialize"'
 ASKS = {"sampling/createMessage": "sampling", "elicitation/create": "elicitation", "roots/list": "roots"}
 """Requests of a server, and the capability a client must have declared to be asked (E67)."""
 
-Key = tuple[str, str, bytes]
+Key = tuple[str, str, bytes, str]
 
 
 class Opening(Struct, frozen=True):
-    """On whose behalf a child is started, and what it is told about the client."""
+    """On whose behalf a channel is opened, and what the server is told about the client."""
 
     principal: str
     revision: str
     capabilities: Mapping[str, Any]
     client: Mapping[str, Any]
+    session: str = ""
+    """The client's session, where no two may share a channel."""
 
     @property
     def key(self) -> Key:
-        """Whoever has the same key may share a child: nobody but the same principal (E32)."""
-        return self.principal, self.revision, msgspec.json.encode(self.capabilities, order="deterministic")
+        """Whoever has the same key may share a channel: nobody but the same principal (E32)."""
+        capabilities = msgspec.json.encode(self.capabilities, order="deterministic")
+        return self.principal, self.revision, capabilities, self.session
 
     def request(self) -> bytes:
         """The `initialize` request."""

@@ -3,15 +3,16 @@
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+from toolgate.errors import Refusal
 from toolgate.model import Principal, Reply, Session
 from toolgate.ports import Clock, Opened, Outbound
 from toolgate.protocol.lines import MAX_LINE
 from toolgate.protocol.versions import is_modern
 from toolgate.upstreams.audience import Audience
-from toolgate.upstreams.child import Command
-from toolgate.upstreams.children import Bounds, Children
+from toolgate.upstreams.channels import Bounds, Channels
+from toolgate.upstreams.child import Child, Command, start
 from toolgate.upstreams.conversation import Patience
 from toolgate.upstreams.opening import opening
 
@@ -45,12 +46,14 @@ class Stdio:
     ) -> None:
         self.name = name
         self._audience = Audience(name)
-        self._children = Children(
+        self._command = Command(command, tuple(args), environment(env or {}), cwd, max_line)
+        self._log = logging.getLogger(f"toolgate.upstream.{name}")
+        self._children = Channels(
             name,
-            Command(command, tuple(args), environment(env or {}), cwd, max_line),
+            self._start,
             Bounds(max_children, idle_seconds),
             Patience(call_seconds, total_seconds, start_seconds, stop_seconds),
-            logging.getLogger(f"toolgate.upstream.{name}"),
+            self._log,
             clock,
             self._audience.tell,
             self._audience.listens,
@@ -93,6 +96,12 @@ class Stdio:
         """Stop every child and end every listener."""
         self._audience.close()
         await self._children.aclose()
+
+    async def _start(self, heard: Callable[[bytes], None], ended: Callable[[str], None]) -> Child:
+        try:
+            return await start(self._command, self._log, heard, ended)
+        except OSError as error:
+            raise Refusal.unavailable(f"{self.name}: cannot be started: {error}") from error
 
 
 def environment(configured: Mapping[str, str]) -> dict[str, str]:

@@ -16,14 +16,14 @@ from msgspec import Struct
 from toolgate.errors import UPSTREAM_FAILED, Refusal
 from toolgate.model import Principal, Reply, Session
 from toolgate.ports import Http, HttpError, HttpResponse, Opened, Outbound
-from toolgate.protocol import bridge, jsonrpc, legacy, sse, versions
+from toolgate.protocol import bridge, discovery, jsonrpc, legacy, sse, versions
 from toolgate.protocol.headers import encode_value
 from toolgate.upstreams.handshakes import Agreed, Handshakes
+from toolgate.upstreams.http_events import MAX_MESSAGE, events, is_stream
+from toolgate.upstreams.http_failures import refusal_of, refusal_of_status
 
-MAX_MESSAGE = 16 * 1024 * 1024
 Fields = tuple[tuple[bytes, bytes], ...]
 
-_STREAM = b"text/event-stream"
 _NAMED = frozenset({"tools/call", "prompts/get", "resources/read"})
 
 
@@ -52,7 +52,7 @@ class NotOpened(Refusal):
         code = None if error is None else jsonrpc.error_code(error)
         reason = f"initialize was answered with HTTP {answer.status}, error {code}"
         super().__init__("upstream", "upstream_failed", text, code=UPSTREAM_FAILED, status=502, reason=reason)
-        self.answer = answer.message
+        self.answer = answer
 
 
 class _Left(Struct, frozen=True):
@@ -71,17 +71,20 @@ class StreamableHttp:
         url: str,
         http: Http,
         *,
+        streams: Http,
         headers: Fields = (),
         seconds: float = 60.0,
         revision: str | None = None,
     ) -> None:
-        """`headers` are the server's credentials, never the client's. `seconds` bounds each silence.
+        """`streams` carries GET streams, which stay open and must not take the places of calls.
 
+        `headers` are the server's credentials, never the client's. `seconds` bounds each silence.
         `revision`, one with sessions, is what hands are shaken in; else the client's own is.
         """
         self.name = name
         self._url = url
         self._http = http
+        self._streams = streams
         self._headers = (
             *headers,
             (b"content-type", b"application/json"),
@@ -106,9 +109,9 @@ class StreamableHttp:
         assert out.id is not None
         try:
             response = await self._post(out, self._session_headers(agreed))
-            if response.status == 404 and agreed.session_id is not None:
-                response.close()
-                response = await self._after_lost_session(out, out.session, agreed)
+            if agreed.session_id is not None and response.status in (400, 404):
+                reply = await self._unless_lost(response)
+                return reply or await self._after_lost_session(out, out.session, agreed)
             return await self._reply(response, _Left(out.id, agreed))
         except asyncio.CancelledError:
             self._tell_cancelled(_Left(out.id, agreed))
@@ -118,12 +121,25 @@ class StreamableHttp:
                 self._tell_cancelled(_Left(out.id, agreed))
             raise
 
-    async def _after_lost_session(self, out: Outbound, session: Session, lost: Agreed) -> HttpResponse:
+    async def _unless_lost(self, response: HttpResponse) -> Reply | None:
+        """The reply, or None where it says that the server knows the session no more (E28)."""
+        if response.status == 404:
+            response.close()
+            return None
+        reply = await self._reply(response)
+        # Observed: server-everything answers 400 with -32000 "No valid session ID provided".
+        lost = reply.message is not None and discovery.misses_session(reply.message)
+        return None if lost else reply
+
+    async def _after_lost_session(self, out: Outbound, session: Session, lost: Agreed) -> Reply:
         self._handshakes.pop(session.id, lost)
         if not out.repeatable:
             # The client begins anew rather than that a call runs twice (A6, E28).
             raise legacy.unknown_session()
-        return await self._post(out, self._session_headers(await self._agreed(session)))
+        assert out.id is not None
+        agreed = await self._agreed(session)
+        response = await self._post(out, self._session_headers(agreed))
+        return await self._reply(response, _Left(out.id, agreed))
 
     async def send(self, out: Outbound) -> None:
         """Send a notification or a response."""
@@ -141,13 +157,13 @@ class StreamableHttp:
             headers = self._session_headers(agreed)
             if last_id is not None:
                 headers += ((b"last-event-id", last_id.encode()),)
-            response = await self._request("GET", headers, b"", repeatable=True)
-            if response.status != 200 or not _is_stream(response):
+            response = await self._request("GET", headers, b"", repeatable=True, http=self._streams)
+            if response.status != 200 or not is_stream(response):
                 response.close()
                 return
             pause = 1.0
             try:
-                async for event in _events(response.chunks()):
+                async for event in events(response.chunks()):
                     last_id = event.id or last_id
                     pause = pause if event.retry is None else event.retry / 1000
                     if event.data:
@@ -173,6 +189,7 @@ class StreamableHttp:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._streams.aclose()
         await self._http.aclose()
 
     # Handshake
@@ -222,7 +239,7 @@ class StreamableHttp:
     async def _answer(self, response: HttpResponse) -> Answer:
         if response.status in (401, 403) or response.status >= 500:
             response.close()
-            raise _refusal_of_status(response.status)
+            raise refusal_of_status(response.status)
         session_id = response.headers.get(b"mcp-session-id")
         text = None if session_id is None else session_id.decode("latin-1")
         try:
@@ -252,17 +269,23 @@ class StreamableHttp:
         return self._request("POST", headers, out.message, repeatable=out.repeatable)
 
     async def _request(
-        self, method: str, headers: Fields, body: bytes, *, repeatable: bool = False
+        self,
+        method: str,
+        headers: Fields,
+        body: bytes,
+        *,
+        repeatable: bool = False,
+        http: Http | None = None,
     ) -> HttpResponse:
         try:
-            return await self._http.request(
+            return await (http or self._http).request(
                 method, self._url, headers, body, timeout=self._seconds, repeatable=repeatable
             )
         except HttpError as error:
-            raise _refusal_of(error) from error
+            raise refusal_of(error) from error
 
     async def _reply(self, response: HttpResponse, left: _Left | None = None) -> Reply:
-        if _is_stream(response) and response.status == 200:
+        if is_stream(response) and response.status == 200:
             return Reply(stream=self._stream(response, left))
         return Reply(message=await self._body(response), status=response.status)
 
@@ -270,21 +293,21 @@ class StreamableHttp:
         """One JSON message, also where its status is an error; a refusal where there is none."""
         if response.status in (401, 403) or b"json" not in response.headers.get(b"content-type", b""):
             response.close()
-            raise _refusal_of_status(response.status)
+            raise refusal_of_status(response.status)
         try:
             if response.complete:
                 return await response.read(MAX_MESSAGE)
             async with asyncio.timeout(self._seconds):
                 return await response.read(MAX_MESSAGE)
         except HttpError as error:
-            raise _refusal_of(error) from error
+            raise refusal_of(error) from error
         except TimeoutError:
             response.close()
             raise Refusal.timeout("the body did not end in time") from None
 
     async def _one_message(self, response: HttpResponse) -> bytes:
         """The one response that an exchange of our own gets, in whichever framing."""
-        if not _is_stream(response):
+        if not is_stream(response):
             return await self._body(response)
         async with contextlib.aclosing(self._stream(response)) as messages:
             async for message in messages:
@@ -295,7 +318,7 @@ class StreamableHttp:
     async def _stream(self, response: HttpResponse, left: _Left | None = None) -> AsyncGenerator[bytes, None]:
         answered = broken = False
         try:
-            async for event in _events(_each_within(self._seconds, response.chunks())):
+            async for event in events(_each_within(self._seconds, response.chunks())):
                 if not event.data:
                     continue
                 answered = _is_response(event.data)
@@ -308,7 +331,7 @@ class StreamableHttp:
             raise bridge.lie("the stream ended before the answer")
         except HttpError as error:
             broken = True
-            raise _refusal_of(error) from error
+            raise refusal_of(error) from error
         except TimeoutError:
             raise Refusal.timeout("the stream fell silent") from None
         except sse.TooLarge as error:
@@ -365,17 +388,6 @@ async def _each_within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncIte
         yield chunk
 
 
-async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[sse.Event]:
-    reader = sse.Reader(MAX_MESSAGE)
-    async for chunk in chunks:
-        for event in reader.feed(chunk):
-            yield event
-
-
-def _is_stream(response: HttpResponse) -> bool:
-    return response.headers.get(b"content-type", b"").startswith(_STREAM)
-
-
 def _is_response(message: bytes) -> bool:
     try:
         return _envelope.decode(message).method is msgspec.UNSET
@@ -388,19 +400,3 @@ def _revision_of(result: msgspec.Raw) -> str:
     if revision not in versions.LEGACY:
         raise Refusal.upstream("upstream_revision", f"the server offers revision {revision!r}")
     return revision
-
-
-def _refusal_of(error: HttpError) -> Refusal:
-    if error.kind == "timeout":
-        return Refusal.timeout(str(error))
-    if error.sent and error.kind != "connect":
-        return Refusal.upstream(f"upstream_{error.kind}", str(error))
-    return Refusal.unavailable(str(error))
-
-
-def _refusal_of_status(status: int) -> Refusal:
-    if status in (401, 403):
-        return Refusal.upstream("upstream_auth", f"the server refused our credential with HTTP {status}")
-    if status >= 500:
-        return Refusal.unavailable(f"the server answered HTTP {status}")
-    return Refusal.upstream("upstream_invalid", f"the server answered HTTP {status} without a message")
