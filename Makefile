@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CODE := src tests bench conformance examples
 
-.PHONY: help setup demo test endurance lint fmt bench conformance
+.PHONY: help setup demo test endurance lint fmt bench conformance proofs
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -25,6 +25,9 @@ test: setup ## All tests
 
 endurance: setup ## Kills, reloads and garbage at full count (minutes)
 	TOOLGATE_KILLS=20 $(BIN)/python -m pytest tests/endurance tests/faults
+
+proofs: setup ## 10,000 tamperings found, and Go's own libraries believe the ledger (needs Go)
+	TOOLGATE_TAMPERINGS=10000 $(BIN)/python -m pytest tests/proofs tests/ledger/test_ledger_tampering.py
 
 lint: setup ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check $(CODE)

@@ -12,6 +12,8 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
+import msgspec
+
 from toolgate import __version__, wiring
 from toolgate.catalog.tools import Catalog
 from toolgate.compiler import Built, Kit, build
@@ -21,6 +23,8 @@ from toolgate.config.schema import GatewayConfig
 from toolgate.config.watch import changes
 from toolgate.control.api import Admin
 from toolgate.control.reload import Reloader
+from toolgate.ledger.acts import START, Started
+from toolgate.ledger.checkpoints import Checkpoints
 from toolgate.ledger.digest import Digest, load_key
 from toolgate.ledger.entry import Book
 from toolgate.ledger.marks import new_id, timestamp
@@ -76,6 +80,7 @@ class Gateway:
             segment_bytes=self._config.ledger.segment_size,
         )
         self._metrics.tell_ledger_failed(lambda: self._ledger.failed is not None)
+        self._checkpoints: Checkpoints | None = None
         self._reloader: Reloader | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
@@ -87,6 +92,8 @@ class Gateway:
         """Ready to serve: ledger claimed, config compiled, nothing listening yet."""
         self._ledger.start()
         self._started = True
+        ledger = self._config.ledger
+        self._checkpoints = Checkpoints(Path(ledger.path), ledger.signing_key, lambda: self._ledger.head)
         kit = Kit(
             clock=time.time,
             http=self._http,
@@ -99,7 +106,9 @@ class Gateway:
         self._remember(kit.tally)
         self._pipeline = Pipeline(built.snapshot, self._book(), self._sessions(), kit.catalog, subscribers)
         self._reloader = Reloader(self._path, self._loaded, built, self._pipeline, kit, self._note)
-        await self._note("start", self._described(built))
+        started = Started(str(self._checkpoints.verifier))
+        await self._note(START, self._described(built), msgspec.to_builtins(started))
+        self._tasks.append(asyncio.create_task(self._checkpoints.run(ledger.checkpoint_every)))
 
     async def run(self) -> None:
         """Listen until a signal says stop."""
@@ -136,6 +145,8 @@ class Gateway:
         if self._started:
             if self._reloader is not None:
                 await self._note("stop", "")
+            if self._checkpoints is not None:
+                await self._checkpoints.aclose()
             await self._ledger.aclose()
 
     def _remember(self, tally: Tally) -> None:
@@ -168,10 +179,12 @@ class Gateway:
         snapshot = self._pipeline.snapshot
         failed = self._ledger.failed
         assert self._reloader is not None
+        assert self._checkpoints is not None
         return {
             "ready": failed is None,
             "enforcing": True,
             "ledger": "ok" if failed is None else "failed",
+            "checkpoints": "ok" if self._checkpoints.problem is None else "failed",
             "config": snapshot.version,
             "policy": snapshot.policy.version,
             "config_on_disk": "in force" if self._reloader.error is None else "refused",
@@ -181,10 +194,11 @@ class Gateway:
         snapshot = built.snapshot
         return f"toolgate {__version__} config {snapshot.version} policy {snapshot.policy.version}"
 
-    async def _note(self, what: str, detail: str) -> None:
+    async def _note(self, what: str, detail: str, facts: Any = None) -> None:
         """An act of the gateway itself, as a record."""
         record = Record(id=new_id(), ts=timestamp(time.time()), event="gateway", method=what)
         record.detail = detail or None
+        record.arguments = facts
         record.config = self._pipeline.snapshot.version
         await self._ledger.append(record)
 

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
+from toolgate.cli_ledger import ledger_app
 from toolgate.errors import ConfigError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="An MCP gateway: identify, judge, route, record."
 )
 policy_app = typer.Typer(no_args_is_help=True, help="Policies: run the tests that stand beside the rules.")
-ledger_app = typer.Typer(no_args_is_help=True, help="The ledger: show it, verify it.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(ledger_app, name="ledger")
@@ -99,47 +99,6 @@ def policy_test(
         raise typer.Exit(1)
 
 
-@ledger_app.command("verify")
-def ledger_verify(
-    path: Annotated[Path, typer.Argument(help="The ledger's folder.")],
-    head: Annotated[str | None, typer.Option(help="SEQ:HASH noted earlier; shows a cut end.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check every line, their order and what was moved aside. Works offline, also on a copy."""
-    import msgspec
-
-    from toolgate.ledger.chain import Head
-    from toolgate.ledger.verify import verify
-
-    try:
-        noted = None if head is None else Head.parse(head)
-        report = verify(_folder(path), noted)
-    except (OSError, ValueError) as error:
-        _fail(str(error))
-    _print(msgspec.to_builtins(report) if as_json else None, _verified(report))
-    if not report.ok:
-        raise typer.Exit(1)
-
-
-@ledger_app.command("show")
-def ledger_show(
-    path: Annotated[Path, typer.Argument(help="The ledger's folder.")],
-    last: Annotated[int | None, typer.Option(help="Only the last so many.")] = None,
-    agent: Annotated[str | None, typer.Option(help="A glob.")] = None,
-    user: Annotated[str | None, typer.Option(help="A glob.")] = None,
-    tool: Annotated[str | None, typer.Option(help="A glob: server/name, or the name alone.")] = None,
-    decision: Annotated[str | None, typer.Option(help="allow, deny or approve.")] = None,
-    outcome: Annotated[str | None, typer.Option(help="ok, refused, error, ...")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print records. Example: toolgate ledger show ledger --last 20 --decision deny"""
-    from toolgate.ledger.show import Where, line, read
-
-    where = Where(agent=agent, user=user, tool=tool, decision=decision, outcome=outcome)
-    for number, record in read(_folder(path), last=last, where=where):
-        typer.echo(json.dumps({"seq": number, **record}) if as_json else line(record))
-
-
 @app.command()
 def schema() -> None:
     """JSON Schema of the config file, for editors."""
@@ -186,28 +145,11 @@ def _case(result: Any) -> list[str]:
     ]
 
 
-def _verified(report: Any) -> list[str]:
-    state = "intact" if report.ok else "NOT intact"
-    lines = [
-        f"{state}: {report.records} records in {report.segments} segments, {report.unfinished} calls unfinished",
-        f"from {report.first_ts} to {report.last_ts}",
-        f"head {report.head}  (note it elsewhere: --head shows later whether the end was cut)",
-    ]
-    lines += [f"{one.file}:{one.line}: {one.what}" for one in report.findings]
-    return lines + ([f"and {report.more} findings more"] if report.more else [])
-
-
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         _fail(f"{path}: {error}")
-
-
-def _folder(path: Path) -> Path:
-    if not path.is_dir():
-        _fail(f"{path} is not a folder. Name the folder of 'ledger.path' in the config.")
-    return path
 
 
 def _fail(text: str) -> Any:

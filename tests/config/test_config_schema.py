@@ -43,6 +43,8 @@ def test_every_default_is_a_safe_one(write, tmp_path):
         "durability": "os",
         "values": "digest",
         "segment_size": 67_108_864,
+        "checkpoint_every": 10.0,
+        "signing_key": None,
         "on_failure": "deny",
     }
     assert config.metrics is True

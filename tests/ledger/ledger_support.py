@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from toolgate.ledger.chain import encode
+from toolgate.ledger.checkpoints import Checkpoints
 from toolgate.ledger.recover import recover
 from toolgate.ledger.segments import segments
 from toolgate.ledger.tail import Tail
@@ -73,3 +74,15 @@ def open_descriptor(path: Path) -> int:
         except FileNotFoundError:
             continue
     raise AssertionError(f"{path} is not open")
+
+
+def sign(folder: Path, key: Path | None = None) -> Checkpoints:
+    """Publish a checkpoint over all that is written, as a stopping gateway does."""
+    checkpoints = Checkpoints(folder, key, lambda: recover(folder).head)
+
+    async def publish() -> None:
+        await checkpoints.aclose()
+
+    asyncio.run(publish())
+    assert checkpoints.problem is None
+    return checkpoints

@@ -87,6 +87,11 @@ class Ledger(Section):
     """What of a call's arguments is kept: their digest, or the arguments."""
     segment_size: Annotated[Bytes, between("64KiB", "64GiB")] = written("64MiB")
     """Size at which a file of the record is closed and the next one begun."""
+    checkpoint_every: Annotated[Seconds, between("100ms", "24h")] = written("10s")
+    """How often what was recorded is signed, so that later nothing of it can be changed or cut off unseen."""
+    signing_key: AnyPath | None = None
+    """The file of the key that signs; made if it is not there. Left out: `signing.key` in the ledger's folder.
+    Kept elsewhere, who can write the ledger cannot sign another."""
     on_failure: Literal["deny"] = "deny"
     """What happens to calls that cannot be recorded: they are not answered."""
 

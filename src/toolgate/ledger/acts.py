@@ -9,6 +9,14 @@ from toolgate.model import Record
 
 TORN = "ledger/torn"
 OUTAGE = "ledger/outage"
+START = "start"
+
+
+class Started(Struct):
+    """What a gateway says of itself when it begins to record."""
+
+    checkpoint_key: str
+    """The public key that its checkpoints are signed with."""
 
 
 class Outage(Struct):

@@ -3,9 +3,9 @@
 Canonical means JSON with sorted keys as msgspec writes it. It is not RFC 8785 (numbers are not normalised).
 """
 
-import os
 import re
 import secrets
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from toolgate.errors import ConfigError, Problem
-from toolgate.ledger.folder import settle
+from toolgate.ledger import keyfile
 from toolgate.ledger.segments import KEY
 
-_KEY = re.compile(rb"[0-9a-f]{64}\n?")
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class Digest:
@@ -49,26 +49,12 @@ def load_key(folder: Path) -> bytes:
     """
     path = folder / KEY
     try:
-        if not path.exists():
-            _make_key(path)
-        text = path.read_bytes()
+        text = keyfile.load(path, partial(secrets.token_hex, 32))
     except OSError as problem:
         raise _unusable(path, f"The key cannot be read or made: {problem.strerror}.") from problem
     if _KEY.fullmatch(text) is None:
         raise _unusable(path, "This is no key: 64 hex digits are expected.")
-    return bytes.fromhex(text.decode())
-
-
-def _make_key(path: Path) -> None:
-    """Under another name first: a crash must not leave half a key."""
-    draft = path.with_name(f".{path.name}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
-    settle(path.parent)
+    return bytes.fromhex(text)
 
 
 def _unusable(path: Path, text: str) -> ConfigError:

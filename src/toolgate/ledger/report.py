@@ -12,7 +12,7 @@ class Finding(Struct, frozen=True):
     """One thing that is not as a gateway left it."""
 
     kind: str
-    """`line`, `segment`, `torn_tail`, `torn_file`, `stranger` or `head`."""
+    """`line`, `segment`, `torn_tail`, `torn_file`, `stranger`, `head`, `checkpoint` or `tile`."""
     file: str
     line: int
     """From 1; 0 where the file as a whole is meant."""
@@ -34,6 +34,12 @@ class Report(Struct):
     """The last line. Note it outside of the ledger: compared later, it shows whether the end was cut."""
     unfinished: int = 0
     """Calls with a `begin` and no `end`: cut by a crash, or under way in a running gateway."""
+    checkpoint: int | None = None
+    """Records that the checkpoint covers; None where there is no tree, or its signature cannot be believed."""
+    key: str | None = None
+    """The public key that signature was checked with."""
+    key_given: bool = False
+    """Whether the key came from outside of the ledger. A key that lies beside it proves nothing of forgers."""
     being_written: bool = False
     """The last line was read half-way because a gateway is writing it. No finding."""
     findings: list[Finding] = []

@@ -16,6 +16,10 @@ from toolgate.ledger.chain import MAX_LINE
 
 KEY = "digest.key"
 LOCK = "lock"
+SIGNING_KEY = "signing.key"
+TREE = "tree"
+
+_OURS = frozenset({KEY, LOCK, SIGNING_KEY, TREE})
 
 _SEGMENT = re.compile(r"(\d{10,18})\.jsonl")
 _TORN = re.compile(r"(\d{10,18})-[0-9a-f]{16}\.torn")
@@ -59,7 +63,7 @@ def strangers(folder: Path) -> list[str]:
     return sorted(
         path.name
         for path in folder.iterdir()
-        if not (path.name in (KEY, LOCK) or path.name.startswith("."))
+        if not (path.name in _OURS or path.name.startswith("."))
         and not (_SEGMENT.fullmatch(path.name) or _TORN.fullmatch(path.name))
     )
 

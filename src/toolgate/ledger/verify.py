@@ -1,35 +1,45 @@
 """Checks a ledger with nothing but its files: every line, their order, and what was set aside. Changes none.
 
-A change, removal, addition, doubling or move of anything inside the ledger is found. What a chain cannot show
-is a cut at its end: lines or whole segments missing behind the last one. `Report.head` is there to be noted
-elsewhere; given back as `head`, it proves that everything up to it is still there. Likewise, who can write
-all files can make a new chain from the start: only a head that was noted tells it from the old one.
+A change, removal, addition, doubling or move of anything inside the ledger is found. A cut at its end is
+found as far as the last checkpoint reaches. Who can write all files and has the signing key can make a new
+ledger from the start, or put an older copy back: only what was noted elsewhere tells it from the true one,
+the public key and a checkpoint, or a head.
 
 The ledger may be a copy, or that of a running gateway.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Raw, Struct
 
-from toolgate.ledger.acts import TORN
+from toolgate.ledger.acts import START, TORN, Started
 from toolgate.ledger.chain import MAX_LINE, ORIGIN, Broken, Head, check, parse, record_of
 from toolgate.ledger.folder import claimed
+from toolgate.ledger.note import Checkpoint, VerifierKey
 from toolgate.ledger.recover import Torn, read_torn
 from toolgate.ledger.report import Report
 from toolgate.ledger.segments import Segment, forward, segment_name, segments, strangers, torn_files
+from toolgate.ledger.verify_tree import TreeCheck
 
 _STEP = 1000
 
 
-def verify(path: Path, head: Head | None = None, progress: Callable[[int], None] | None = None) -> Report:
-    """Check the ledger in the folder `path`, and that it still holds `head`.
+def verify(
+    path: Path,
+    head: Head | None = None,
+    *,
+    key: VerifierKey | None = None,
+    checkpoints: Sequence[Checkpoint] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Check the ledger in the folder `path`, and that it still holds `head` and what `checkpoints` cover.
 
-    `progress` is told how many records are done, every thousand. Raises `OSError` where one cannot be read.
+    With `key`, the ledger must have a checkpoint that this key signed. `progress` is told how many records
+    are done, every thousand. Raises `OSError` where the ledger cannot be read.
     """
-    return _Check(path, head, progress).run()
+    return _Check(path, head, key, checkpoints, progress).run()
 
 
 class _Brief(Struct):
@@ -45,11 +55,19 @@ class _Brief(Struct):
 class _Check:
     """One pass over a ledger. Holds one line at a time, and the ids of unfinished calls."""
 
-    def __init__(self, folder: Path, noted: Head | None, progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        noted: Head | None,
+        key: VerifierKey | None,
+        checkpoints: Sequence[Checkpoint],
+        progress: Callable[[int], None] | None,
+    ) -> None:
         self._folder = folder
         self._noted = noted
         self._progress = progress
         self._report = Report()
+        self._tree = TreeCheck(folder, self._report, key, checkpoints)
         self._head: Head | None = ORIGIN
         self._unfinished: set[str] = set()
         self._torn: dict[str, Torn] = {}
@@ -62,6 +80,7 @@ class _Check:
         for segment in known:
             self._check_segment(segment, last=segment is known[-1])
         self._check_torn_files()
+        self._tree.finish(self._head.seq if self._head else self._report.head.seq)
         for name in strangers(self._folder):
             self._report.find("stranger", "This is no part of a ledger: renamed, or put here.", name)
         if self._noted and self._noted.seq:
@@ -96,6 +115,7 @@ class _Check:
         else:
             self._read_record(name, number, line)
         if self._head:
+            self._tree.add(self._head)
             self._report.head = self._head
             self._compare_noted(self._head, name, number)
 
@@ -113,6 +133,8 @@ class _Check:
             if record.method == TORN and record.event == "gateway":
                 torn = msgspec.json.decode(record.arguments, type=Torn)
                 self._torn[torn.name] = torn
+            elif record.method == START and record.event == "gateway":
+                self._tree.key_told(msgspec.json.decode(record.arguments, type=Started | None))
         except (msgspec.MsgspecError, ValueError, RecursionError) as problem:
             report.find("line", f"What this line holds is no record: {problem}.", name, number)
             return

@@ -1,0 +1,175 @@
+"""The commands of `toolgate ledger`. All of them work offline, on the files alone, also on a copy."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+ledger_app = typer.Typer(no_args_is_help=True, help="The ledger: show it, verify it, prove a record.")
+
+Folder = Annotated[Path, typer.Argument(help="The ledger's folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Key = Annotated[str | None, typer.Option(help="The public key noted elsewhere: name+hash+key, or a file.")]
+
+
+@ledger_app.command("verify")
+def verify_(
+    path: Folder,
+    head: Annotated[str | None, typer.Option(help="SEQ:HASH noted earlier.")] = None,
+    key: Key = None,
+    checkpoint: Annotated[list[Path] | None, typer.Option(help="A checkpoint noted earlier.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every line, their order, the tree and its signature. Example: toolgate ledger verify ledger
+
+    Without --key, the key beside the ledger is believed: accidents are found, but no forger who has all files.
+    """
+    import msgspec
+
+    from toolgate.ledger.chain import Head
+    from toolgate.ledger.verify import verify
+
+    try:
+        noted = None if head is None else Head.parse(head)
+        checkpoints = [_checkpoint(file, key) for file in checkpoint or ()]
+        report = verify(_folder(path), noted, key=_key(key), checkpoints=checkpoints)
+    except (OSError, ValueError) as error:
+        _fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(msgspec.to_builtins(report), indent=2))
+    else:
+        _tell(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@ledger_app.command("show")
+def show(
+    path: Folder,
+    last: Annotated[int | None, typer.Option(help="Only the last so many.")] = None,
+    agent: Annotated[str | None, typer.Option(help="A glob.")] = None,
+    user: Annotated[str | None, typer.Option(help="A glob.")] = None,
+    tool: Annotated[str | None, typer.Option(help="A glob: server/name, or the name alone.")] = None,
+    decision: Annotated[str | None, typer.Option(help="allow, deny or approve.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="ok, refused, error, ...")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print records. Example: toolgate ledger show ledger --last 20 --decision deny"""
+    from toolgate.ledger.show import Where, line, read
+
+    where = Where(agent=agent, user=user, tool=tool, decision=decision, outcome=outcome)
+    for number, record in read(_folder(path), last=last, where=where):
+        typer.echo(json.dumps({"seq": number, **record}) if as_json else line(record))
+
+
+@ledger_app.command("prove")
+def prove(
+    path: Folder,
+    record: Annotated[str | None, typer.Argument(help="The record's number or id.")] = None,
+    line: Annotated[Path | None, typer.Option(help="Write the record's line to this file.")] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="A checkpoint noted earlier: prove that the ledger only grew.")
+    ] = None,
+) -> None:
+    """Print the proof that a record is in the signed tree (C2SP tlog-proof), or that the tree only grew.
+
+    Example: toolgate ledger prove ledger 4711 --line record.json > record.tlog-proof
+    """
+    from toolgate.ledger import proof
+
+    folder = _folder(path)
+    if (record is None) == (since is None):
+        _fail("Name a record, or a checkpoint with --since.")
+    try:
+        if since is not None:
+            typer.echo(proof.prove_growth(folder, _text(since)), nl=False)
+            return
+        assert record is not None
+        found = proof.find(folder, record)
+        typer.echo(proof.prove(folder, found), nl=False)
+        if line is not None:
+            line.write_bytes(found)
+    except (OSError, proof.Unproved) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+@ledger_app.command("check")
+def check(
+    proof_file: Annotated[Path, typer.Argument(metavar="PROOF", help="What `prove` printed.")],
+    line: Annotated[Path, typer.Option(help="The record's line, as `prove --line` wrote it.")],
+    key: Annotated[str, typer.Option(help="The public key: name+hash+key, or a file.")],
+) -> None:
+    """Check a proof without the ledger.
+
+    Example: toolgate ledger check record.tlog-proof --line record.json --key verifier.key
+    """
+    from toolgate.ledger import proof
+
+    try:
+        known = _key(key)
+        assert known is not None
+        proved = proof.check(_text(proof_file), line.read_bytes(), known)
+    except (OSError, ValueError) as error:
+        _fail(str(error))
+    except proof.Unproved as error:
+        typer.echo(f"NOT proved: {error}", err=True)
+        raise typer.Exit(1) from None
+    tree = proved.checkpoint
+    typer.echo(f"proved: record {proved.seq} is one of the {tree.size} that {tree.origin} signed")
+
+
+def _tell(report: Any) -> None:
+    state = "intact" if report.ok else "NOT intact"
+    typer.echo(
+        f"{state}: {report.records} records in {report.segments} segments, {report.unfinished} calls unfinished"
+    )
+    typer.echo(f"from {report.first_ts} to {report.last_ts}")
+    typer.echo(f"head {report.head}  (note it elsewhere: --head shows later whether the end was cut)")
+    if report.checkpoint is not None:
+        typer.echo(f"checkpoint over {report.checkpoint} records, signed by {report.key}")
+        if not report.key_given:
+            typer.echo("  (the key lies beside the ledger; note it elsewhere: --key then finds a forger too)")
+    for one in report.findings:
+        place = f"{one.file}:{one.line}: " if one.line else f"{one.file}: " if one.file else ""
+        typer.echo(f"{place}{one.what}")
+    if report.more:
+        typer.echo(f"and {report.more} findings more")
+
+
+def _key(text: str | None) -> Any:
+    """The key a user named. Raises `ValueError` and `OSError`."""
+    from toolgate.ledger.note import VerifierKey
+
+    if text is None:
+        return None
+    return VerifierKey.parse(_text(Path(text)) if "+" not in text else text)
+
+
+def _checkpoint(path: Path, key: str | None) -> Any:
+    """A checkpoint a user noted: whoever noted it answers for it, and with a key, its signature must fit too."""
+    from toolgate.ledger.note import read_checkpoint
+
+    note = _text(path)
+    known = _key(key)
+    try:
+        return known.checkpoint(note) if known else read_checkpoint(note.rpartition("\n\n")[0] + "\n")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(1 << 20).decode(errors="replace")
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        _fail(f"{path} is not a folder. Name the folder of 'ledger.path' in the config.")
+    return path
+
+
+def _fail(text: str) -> NoReturn:
+    typer.echo(text, err=True)
+    raise typer.Exit(2)

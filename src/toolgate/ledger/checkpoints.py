@@ -1,0 +1,125 @@
+"""Grows the tree beside the chain: a reader of the written segments that signs what it has checked.
+
+Every line is checked again as it is read back, so a file changed under a running gateway is noticed within
+one interval. What is signed is on the disk, whatever the durability of the ledger.
+"""
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from toolgate.errors import ConfigError, Problem
+from toolgate.ledger import keyfile
+from toolgate.ledger.chain import ORIGIN, Broken, Head, check
+from toolgate.ledger.follow import Follower, Gone
+from toolgate.ledger.note import SignerKey
+from toolgate.ledger.segments import SIGNING_KEY, TREE
+from toolgate.ledger.tree import Damaged, Tree
+
+_log = logging.getLogger("toolgate.ledger")
+
+_AT_ONCE = 32
+"""Records between two breaths: the loop waits for the interpreter no longer than these take, about 0.2 ms."""
+
+
+def load_signer(path: Path, *, fresh: bool) -> SignerKey:
+    """The key in the file; made where there is none and none can have been (`fresh`). Raises `ConfigError`."""
+    if not fresh and not path.exists():
+        raise _unusable(path, "The key that signed this ledger's checkpoints is not there.", _RESTORE)
+    try:
+        return SignerKey.parse(
+            keyfile.load(path, lambda: SignerKey.new(f"toolgate/{secrets.token_hex(8)}").secret())
+        )
+    except OSError as problem:
+        raise _unusable(path, f"The key cannot be read or made: {problem.strerror}.", _RESTORE) from problem
+    except ValueError as problem:
+        raise _unusable(path, f"This is no signing key: {problem}.", _RESTORE) from problem
+
+
+_RESTORE = (
+    "Restore it from a backup. To go on with a new key, which auditors must be given then, move the folder"
+    " 'tree' of the ledger away: it is made again from the segments."
+)
+
+
+class Checkpoints:
+    """Owns the tree of a running gateway."""
+
+    def __init__(self, folder: Path, key: Path | None, head: Callable[[], Head]) -> None:
+        """`head` says what the writer has written. Call this when the folder is claimed.
+
+        Raises `ConfigError` where the key is lost, or the tree is damaged or covers what the ledger has not.
+        """
+        where = folder / TREE
+        signer = load_signer(key or folder / SIGNING_KEY, fresh=not where.exists())
+        try:
+            self._tree = Tree(where, signer)
+        except (ValueError, Damaged) as problem:
+            raise _unusable(where, f"The checkpoint cannot be trusted: {problem}", _VERIFY) from problem
+        except OSError as problem:
+            raise _unusable(where, f"cannot be read: {problem.strerror}.", _VERIFY) from problem
+        size, known = self._tree.size, head()
+        if size > known.seq or (size == known.seq != 0 and self._tree.last.hex() != known.hash):
+            text = f"A checkpoint over {size} records was signed, but the ledger ends with record {known}"
+            raise _unusable(where, f"{text}: it was cut or replaced.", _VERIFY)
+        self.problem: str | None = None
+        """Why nothing more is signed; None while all is well."""
+        self.verifier = signer.verifier
+        self._head = head
+        self._chain = Head(size, self._tree.last.hex()) if size else ORIGIN
+        self._follower = Follower(folder, size)
+        self._stopping = False
+        self._lock = threading.Lock()
+
+    @property
+    def lag(self) -> int:
+        """Records written and not signed yet."""
+        return self._head().seq - self._tree.size
+
+    async def run(self, every: float) -> None:
+        """Sign every so many seconds, until cancelled."""
+        while self.problem is None:
+            await asyncio.to_thread(self.step)
+            await asyncio.sleep(every)
+
+    async def aclose(self) -> None:
+        """Sign what is written by now, and stop."""
+        self._stopping = True
+        if self.problem is None:
+            await asyncio.to_thread(self.step)
+        self._follower.close()
+
+    def step(self) -> None:
+        """Read what is new, add it to the tree, sign. Tells the log, once, why it cannot."""
+        try:
+            # A step that was cancelled goes on in its thread.
+            with self._lock:
+                self._grow(self._head().seq)
+        except (Broken, Gone, OSError) as problem:
+            self.problem = str(problem)
+            _log.error("the ledger is not signed any more: %s Run `toolgate ledger verify`.", problem)
+
+    def _grow(self, end: int) -> None:
+        grown = False
+        while lines := self._follower.read(end):
+            for at in range(0, len(lines), _AT_ONCE):
+                for line in lines[at : at + _AT_ONCE]:
+                    self._chain = check(self._chain, line)
+                    self._tree.add(bytes.fromhex(self._chain.hash))
+                if not self._stopping:
+                    time.sleep(0.0005)
+            grown = True
+        if grown or self._tree.published is None:
+            self._follower.sync()
+            self._tree.publish()
+
+
+_VERIFY = "Run `toolgate ledger verify`. To go on without this ledger, move its folder away."
+
+
+def _unusable(path: Path, text: str, remedy: str) -> ConfigError:
+    return ConfigError([Problem(text, file=str(path), key="ledger", remedy=remedy)])
