@@ -23,6 +23,7 @@ from toolgate.config.schema import GatewayConfig
 from toolgate.config.watch import changes
 from toolgate.control.api import Admin
 from toolgate.control.reload import Reloader
+from toolgate.deliveries import Deliveries, open_deliveries, traced_share
 from toolgate.ledger.acts import START, Started
 from toolgate.ledger.checkpoints import Checkpoints
 from toolgate.ledger.digest import Digest, load_key
@@ -43,6 +44,7 @@ from toolgate.ports import Full, Tally
 from toolgate.protocol.seal import KeyRing
 from toolgate.routing.sessions import Sessions
 from toolgate.telemetry.metrics import Metrics
+from toolgate.telemetry.reader_metrics import ReaderMetrics
 from toolgate.upstreams.http_client import HttpClient
 
 _log = logging.getLogger("toolgate")
@@ -81,6 +83,7 @@ class Gateway:
         )
         self._metrics.tell_ledger_failed(lambda: self._ledger.failed is not None)
         self._checkpoints: Checkpoints | None = None
+        self._deliveries = Deliveries(())
         self._reloader: Reloader | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
@@ -94,6 +97,9 @@ class Gateway:
         self._started = True
         ledger = self._config.ledger
         self._checkpoints = Checkpoints(Path(ledger.path), ledger.signing_key, lambda: self._ledger.head)
+        self._deliveries = Deliveries(
+            open_deliveries(self._loaded, lambda: self._ledger.head.seq, _sink_http, self._note)
+        )
         kit = Kit(
             clock=time.time,
             http=self._http,
@@ -104,11 +110,23 @@ class Gateway:
         built = await build(self._loaded, kit)
         subscribers = Subscribers(self._config.limits.listens)
         self._remember(kit.tally)
-        self._pipeline = Pipeline(built.snapshot, self._book(), self._sessions(), kit.catalog, subscribers)
+        self._pipeline = Pipeline(
+            built.snapshot,
+            self._book(),
+            self._sessions(),
+            kit.catalog,
+            subscribers,
+            traced_share(self._config),
+        )
         self._reloader = Reloader(self._path, self._loaded, built, self._pipeline, kit, self._note)
         started = Started(str(self._checkpoints.verifier))
         await self._note(START, self._described(built), msgspec.to_builtins(started))
         self._tasks.append(asyncio.create_task(self._checkpoints.run(ledger.checkpoint_every)))
+        self._deliveries.start()
+        checkpoints = self._checkpoints
+        self._metrics.also(
+            ReaderMetrics(self._deliveries.all, lambda: checkpoints.lag, lambda: checkpoints.problem is None)
+        )
 
     async def run(self) -> None:
         """Listen until a signal says stop."""
@@ -145,6 +163,7 @@ class Gateway:
         if self._started:
             if self._reloader is not None:
                 await self._note("stop", "")
+            await self._deliveries.aclose()
             if self._checkpoints is not None:
                 await self._checkpoints.aclose()
             await self._ledger.aclose()
@@ -185,6 +204,7 @@ class Gateway:
             "enforcing": True,
             "ledger": "ok" if failed is None else "failed",
             "checkpoints": "ok" if self._checkpoints.problem is None else "failed",
+            "sinks": {one.name: "ok" if one.problem is None else "failed" for one in self._deliveries.all},
             "config": snapshot.version,
             "policy": snapshot.policy.version,
             "config_on_disk": "in force" if self._reloader.error is None else "refused",
@@ -235,6 +255,11 @@ def _tls(config: GatewayConfig) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(config.tls.cert, config.tls.key)
     return context
+
+
+def _sink_http() -> HttpClient:
+    """Two connections each: deliveries of one sink follow one another."""
+    return HttpClient(max_connections=2)
 
 
 def edge_of(config: GatewayConfig) -> Edge:

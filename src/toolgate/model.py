@@ -138,6 +138,11 @@ class Call(Struct, eq=False):
     """`Mcp-Param-*` headers: forwarded unless a schema says otherwise."""
     cancelled: bool = False
     """Set where the client took the call back."""
+    traceparent: str | None = None
+    tracestate: str | None = None
+    """The W3C trace context of the headers; `params._meta` has one of its own, which goes before."""
+    onward: str | None = None
+    """The `traceparent` for the next hop, where tracing is configured."""
 
 
 class Hold(Struct, frozen=True, eq=False):
@@ -222,3 +227,5 @@ class Record(Struct, omit_defaults=True):
     request_bytes: int | None = None
     response_bytes: int | None = None
     messages: int | None = None
+    trace: str | None = None
+    """The caller's `traceparent`, where tracing is configured and the call brought one."""

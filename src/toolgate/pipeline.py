@@ -17,8 +17,9 @@ from toolgate.ledger.entry import Book, Entry
 from toolgate.listening import Subscribers, Subscription
 from toolgate.model import Call, Decision, Effect, Outcome, Principal, Reply, Session, Target
 from toolgate.ports import Outbound, Upstream
-from toolgate.protocol import bridge, jsonrpc, legacy, merge, subscriptions, versions
+from toolgate.protocol import bridge, jsonrpc, legacy, merge, subscriptions, tracing, versions
 from toolgate.protocol.methods import METHODS, Way
+from toolgate.protocol.tracing import Trace
 from toolgate.routing import table
 from toolgate.routing.sessions import Sessions
 from toolgate.snapshot import Snapshot
@@ -31,9 +32,17 @@ class Pipeline:
     """Carries calls. `snapshot` is swapped whole by a reload; a call sees one from start to end."""
 
     def __init__(
-        self, snapshot: Snapshot, book: Book, sessions: Sessions, catalog: Catalog, subscribers: Subscribers
+        self,
+        snapshot: Snapshot,
+        book: Book,
+        sessions: Sessions,
+        catalog: Catalog,
+        subscribers: Subscribers,
+        traced_share: float | None = None,
     ) -> None:
+        """`traced_share`: of the calls whose caller has not decided it, how many are traced. None: tracing is off."""
         self.snapshot = snapshot
+        self._traced_share = traced_share
         self._book = book
         self._sessions = sessions
         self._catalog = catalog
@@ -184,7 +193,16 @@ class Pipeline:
         principal = await world.identify(call)
         call.session = self._session(call, principal)
         entry.identified(principal, call.session)
+        if self._traced_share is not None:
+            self._trace(call, entry, self._traced_share)
         return principal
+
+    def _trace(self, call: Call, entry: Entry, share: float) -> None:
+        """Take the caller's trace into the record, and make the next hop's part of it."""
+        record = entry.record
+        record.trace = tracing.incoming(call.params, call.traceparent)
+        one_server = METHODS[call.method].way is Way.UNARY
+        call.onward = Trace.of(record.id, record.trace).onward(share, one_server=one_server)
 
     def _session(self, call: Call, principal: Principal) -> Session | None:
         if versions.is_modern(call.revision):
@@ -299,15 +317,21 @@ class Pipeline:
 
     def _outbound(self, call: Call, principal: Principal, number: int | None, own_name: str) -> Outbound:
         method = METHODS.get(call.method)
+        message, headers = call.body, call.headers
+        if number is not None:
+            message = bridge.outbound(call, number, own_name)
+            if call.onward is not None:
+                message = tracing.carried(message, call.onward, call.tracestate)
+                headers = (*headers, *tracing.headers(call.onward, call.tracestate))
         return Outbound(
-            message=call.body if number is None else bridge.outbound(call, number, own_name),
+            message=message,
             method=call.method,
             revision=call.revision,
             id=number,
             name=own_name,
             principal=principal,
             session=call.session,
-            headers=call.headers,
+            headers=headers,
             repeatable=method is not None and method.repeatable,
         )
 

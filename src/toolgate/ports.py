@@ -1,6 +1,6 @@
 """What an extension or adapter must meet. Stages know each other only through these and `model.py`."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -242,4 +242,57 @@ class Ledger(Protocol):
 
     async def aclose(self) -> None:
         """Write what is pending, then close."""
+        ...
+
+
+class Recorded(Struct, frozen=True):
+    """A record as a reader of the ledger meets it."""
+
+    seq: int
+    """Its number in the ledger."""
+    data: bytes
+    """The record as canonical JSON."""
+    hash: str
+    """The hash of its line, in hex: the fingerprint that checkpoints are signed over."""
+    prev: str
+    """The hash of the line before."""
+
+
+class Shape(Protocol):
+    """Turns a record into what a sink sends. Pure: the same record always becomes the same bytes."""
+
+    def __call__(self, recorded: Recorded) -> bytes | None:
+        """None where this kind of record is not for it."""
+        ...
+
+
+class Message(Struct, frozen=True):
+    """A shaped record on its way to a sink."""
+
+    seq: int
+    id: str
+    """The same at every try: what a receiver drops duplicates by."""
+    body: bytes
+
+
+class Undelivered(Exception):
+    """A batch did not arrive. Its text is a plain sentence without secrets.
+
+    With `refused`, the receiver is there and will not have these messages however often they are sent.
+    """
+
+    def __init__(self, text: str, *, refused: bool = False) -> None:
+        super().__init__(text)
+        self.refused = refused
+
+
+class Sink(Protocol):
+    """Where a reader of the ledger delivers to."""
+
+    async def deliver(self, batch: Sequence[Message]) -> None:
+        """Returning means that the receiver has them all. Raises `Undelivered`: some of them may have arrived."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of connections and files."""
         ...

@@ -17,6 +17,20 @@ IDENTITIES = {
 POLICIES = {
     "cel": "toolgate.policy.compilation:compile_policies",
 }
+SHAPES = {
+    "cef": "toolgate.sinks.shapes.cef:shape",
+    "ecs": "toolgate.sinks.shapes.ecs:shape",
+    "ocsf": "toolgate.sinks.shapes.ocsf:shape",
+    "record": "toolgate.sinks.shapes.record:shape",
+}
+SINKS = {
+    "file": "toolgate.sinks.channels:file",
+    "kafka": "toolgate.sinks.channels:kafka",
+    "otlp": "toolgate.sinks.channels:otlp",
+    "stdout": "toolgate.sinks.channels:stdout",
+    "syslog": "toolgate.sinks.channels:syslog",
+    "webhook": "toolgate.sinks.channels:webhook",
+}
 TALLIES = {
     "memory": "toolgate.policy.tally:Memory",
 }

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, fiel
 from toolgate.config.address import HostName, HostPort, ListenAddress, Origin, PublicUrl
 from toolgate.config.schema_identity import Identity
 from toolgate.config.schema_servers import Server
+from toolgate.config.schema_sinks import Sink
 from toolgate.config.section import Section, raise_faults, written, wrong
 from toolgate.config.units import Bytes, Seconds, between
 from toolgate.config.values import AnyPath, Count, ExistingFile, Flag, SealKey, ServerName, Text
@@ -136,6 +137,8 @@ class GatewayConfig(Section):
     """What conditions see as `environment`."""
     ledger: Ledger = written({})
     """The record of every call."""
+    sinks: Mapping[ServerName, Sink] = written({})
+    """Where what was recorded is delivered to, by name: each reads the ledger at its own pace."""
     metrics: Flag = True
     """Whether `/metrics` is served on `admin`."""
     log: Log = written({})

@@ -26,6 +26,7 @@ _FIXED = (
     "limits",
     "sessions",
     "ledger",
+    "sinks",
 )
 """Sections that are read once, at start."""
 

@@ -17,9 +17,10 @@ from toolgate.ledger.chain import MAX_LINE
 KEY = "digest.key"
 LOCK = "lock"
 SIGNING_KEY = "signing.key"
+READERS = "readers"
 TREE = "tree"
 
-_OURS = frozenset({KEY, LOCK, SIGNING_KEY, TREE})
+_OURS = frozenset({KEY, LOCK, READERS, SIGNING_KEY, TREE})
 
 _SEGMENT = re.compile(r"(\d{10,18})\.jsonl")
 _TORN = re.compile(r"(\d{10,18})-[0-9a-f]{16}\.torn")

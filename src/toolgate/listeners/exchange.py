@@ -99,6 +99,8 @@ class Exchange:
         call.client_ip = self._connection.peer
         call.authorization = self.headers.authorization
         call.api_key = self.headers.api_key
+        call.traceparent = self.headers.traceparent
+        call.tracestate = self.headers.tracestate
         return call
 
     @property

@@ -18,6 +18,8 @@ _FIELDS = {
     b"mcp-protocol-version": "version",
     b"mcp-session-id": "session",
     b"origin": "origin",
+    b"traceparent": "traceparent",
+    b"tracestate": "tracestate",
     b"x-api-key": "api_key",
 }
 _SINGLE = frozenset({"authorization", "host", "method", "name", "version", "session", "origin", "api_key"})
@@ -38,6 +40,8 @@ class Headers(Struct, eq=False):
     session: str | None = None
     origin: str | None = None
     api_key: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
     params: tuple[tuple[bytes, bytes], ...] = ()
     """`Mcp-Param-*`, passed on as they came (E20)."""
     repeated: frozenset[str] = frozenset()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from toolgate.model import Record
 
@@ -57,6 +58,10 @@ class Metrics:
     def tell_ledger_failed(self, failed: Callable[[], bool]) -> None:
         """Ask this at each scrape whether records cannot be written."""
         self._ledger_failed.set_function(failed)
+
+    def also(self, collector: Collector) -> None:
+        """Tell what this collector says, too."""
+        self._registry.register(collector)
 
     def count(self, record: Record) -> None:
         """Take one finished record into account."""
