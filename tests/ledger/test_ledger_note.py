@@ -88,7 +88,8 @@ def test_a_text_that_is_no_key_is_refused(text):
 
 def test_a_broken_signing_key_is_refused_without_being_repeated():
     secret = SIGNER.secret()
-    raw = base64.b64decode(secret.rpartition("+")[2] + "==")
+    # The key itself may hold a plus.
+    raw = base64.b64decode(secret.split("+", 4)[4] + "==")
     for text in (secret[:-8], secret.replace("tools", "fools"), secret.removeprefix("PRIVATE+KEY+")):
         with pytest.raises(ValueError) as refusal:  # noqa: PT011
             SignerKey.parse(text)
