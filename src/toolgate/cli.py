@@ -63,18 +63,32 @@ def explain(
     who: Annotated[
         Path, typer.Option("--as", help="JSON file: the caller, as a policy test's `as:` writes it.")
     ],
-    call: Annotated[Path, typer.Option("--call", help="JSON file: the call, as `call:` writes it.")],
+    call: Annotated[
+        Path | None, typer.Option("--call", help="JSON file: the call, as `call:` writes it.")
+    ] = None,
+    tools: Annotated[
+        bool, typer.Option("--tools", help="Every tool of the servers, which are asked, and its decision.")
+    ] = False,
     config: ConfigPath = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
-    """The decision for one call, every rule looked at, and why.
+    """The decision for one call, every rule looked at, and why; or what a caller sees.
 
     Example: toolgate explain -c gateway.yaml --as caller.json --call call.json
+    or: toolgate explain -c gateway.yaml --as caller.json --tools
     """
-    from toolgate.inspection import explained
+    from toolgate.inspection import explained, sight
 
-    answer = explained(config, _read_json(who), _read_json(call))
-    _print(answer.as_dict() if as_json else None, answer.lines())
+    if tools == (call is not None):
+        _fail("Name either a call with --call, or --tools for all that the caller sees.")
+    if call is not None:
+        answer = explained(config, _read_json(who), _read_json(call))
+        _print(answer.as_dict() if as_json else None, answer.lines())
+        return
+    seen = sight(config, _read_json(who))
+    _print(seen.as_dict() if as_json else None, seen.lines())
+    if seen.missing:
+        raise typer.Exit(1)
 
 
 @policy_app.command("test")

@@ -1,22 +1,34 @@
 """What the commands ask of a config without running it: is it right, what would it decide, do its tests pass."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from toolgate.compiler import read_policies, read_policy, sql_dialects
+from toolgate.catalog.tools import Catalog
+from toolgate.compiler import Kit, build, read_policies, read_policy, sql_dialects
 from toolgate.config.load import Loaded, load
 from toolgate.config.schema import GatewayConfig
 from toolgate.errors import ConfigError, Problem
+from toolgate.model import Kind, Principal
 from toolgate.policy.cases import CaseResult, call_of, principal_of, run_cases, target_of
 from toolgate.policy.compilation import compile_policies
 from toolgate.policy.decisions import Policy
 from toolgate.policy.document import Caller, CallText, Source
 from toolgate.policy.explain import Explanation, explain
 from toolgate.policy.lint import costs, lint
+from toolgate.policy.sight import Sight, look
+from toolgate.pool import Pool
+from toolgate.survey import survey
+from toolgate.upstreams.http_client import HttpClient
+
+SURVEY_SECONDS = 10.0
+"""How long servers have to list their tools."""
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def inspect(path: Path) -> list[str]:
@@ -35,12 +47,42 @@ def inspect(path: Path) -> list[str]:
 def explained(path: Path, caller: Any, call: Any) -> Explanation:
     """The decision for one call, now. Raises `ConfigError` also for a caller or call that cannot be read."""
     policy = _policy_of(load(path))
-    try:
-        who, what = Caller.model_validate(caller), CallText.model_validate(call)
-    except ValidationError as error:
-        raise ConfigError([Problem(f"the caller or the call: {error}")]) from None
+    who, what = _written(Caller, caller, "the caller"), _written(CallText, call, "the call")
     target = target_of(what)
     return explain(policy, principal_of(who), target, call_of(what, target), time.time)
+
+
+def sight(path: Path, caller: Any) -> Sight:
+    """What a caller sees of the servers of a config, which are asked for their tools.
+
+    A server that does not answer within `SURVEY_SECONDS` is missing, not an error. Raises `ConfigError`.
+    """
+    loaded = load(path)
+    return asyncio.run(_sight(loaded, principal_of(_written(Caller, caller, "the caller"))))
+
+
+async def _sight(loaded: Loaded[GatewayConfig], principal: Principal) -> Sight:
+    kit = Kit(clock=time.time, http=HttpClient(max_connections=8), pool=Pool(), catalog=Catalog())
+    try:
+        snapshot = (await build(loaded, kit)).snapshot
+        policy = snapshot.policy
+        assert isinstance(policy, Policy)
+        doors = [door for door in snapshot.doors.values() if not door.shared]
+        found, missing = await survey(doors, principal, seconds=SURVEY_SECONDS)
+        for server, entries in found.items():
+            kit.catalog.note(Kind.TOOL, server, entries)
+        names = {server: [entry.name for entry in entries] for server, entries in found.items()}
+        return look(policy, principal, names, missing)
+    finally:
+        await kit.pool.aclose()
+        await kit.http.aclose()
+
+
+def _written(model: type[Model], data: Any, what: str) -> Model:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError([Problem(f"{what}: {error}")]) from None
 
 
 def _policy_of(loaded: Loaded[GatewayConfig]) -> Policy:

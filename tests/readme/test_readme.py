@@ -66,8 +66,9 @@ class Reader:
 
     def env(self) -> dict[str, str]:
         """Their environment is active. What it takes to build and run is here already: nothing is downloaded."""
+        theirs = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         return {
-            **os.environ,
+            **theirs,
             "PATH": f"{self.bin}:{os.environ['PATH']}",
             "TMPDIR": str(self.folder),
             "PIP_NO_INDEX": "1",
@@ -124,6 +125,7 @@ def new_key(reader: Reader) -> None:
         config = config.replace(shown, here)
     reader.write("gateway.yaml", config + f"admin: 127.0.0.1:{free_port()}\n")
     reader.write("policies/bank.yaml", files()["policies/bank.yaml"])
+    shutil.copy(ROOT / "tests/upstreams/children/official.py", reader.folder / "crm_server.py")
     reader.write("caller.json", json.dumps({"roles": ["reporting"]}))
     reader.write("call.json", json.dumps({"tool": "bank/transfer_funds", "args": {"amount": 10001}}))
 
@@ -161,6 +163,12 @@ def explain(reader: Reader) -> None:
     assert "bank/transfer_funds: deny (rule small-transfers-only)" in said
 
 
+def tools(reader: Reader) -> None:
+    said = reader.run("toolgate explain --as caller.json --tools")
+    assert re.search(r"^bank/read_account +allow +by reporting-reads$", said, re.MULTILINE)
+    assert re.search(r"^crm/add +deny ", said, re.MULTILINE)
+
+
 def show(reader: Reader) -> None:
     assert "nightly-report" in reader.run("toolgate ledger show ledger")
 
@@ -173,6 +181,7 @@ HOW: dict[str, Callable[[Reader], None]] = {
     "toolgate run -c gateway.yaml --check": run_check,
     "toolgate check": lambda reader: reader.run("toolgate check") and None,
     "toolgate explain --as caller.json --call call.json": explain,
+    "toolgate explain --as caller.json --tools": tools,
     "toolgate policy test policies/": lambda reader: reader.run("toolgate policy test policies/") and None,
     "toolgate run -c gateway.yaml": run,
     "toolgate ledger show ledger": show,
