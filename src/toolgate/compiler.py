@@ -4,7 +4,9 @@ What a config names but cannot be had (a key file, a policy) is an error with it
 before anything of the running gateway is touched.
 """
 
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -24,9 +26,10 @@ from toolgate.identity.chain import Chain
 from toolgate.identity.claims import ClaimMap
 from toolgate.identity.key_source import key_source
 from toolgate.identity.signed_token import Issuer as TrustedIssuer
+from toolgate.identity.verified import Verified
 from toolgate.model import Task
 from toolgate.policy.document import Document, Source
-from toolgate.pool import Lease, Pool
+from toolgate.pool import Holder, Lease, Pool
 from toolgate.ports import Clock, Decide, Http, Identify, Tally, Upstream
 from toolgate.routing.table import Door
 from toolgate.snapshot import Snapshot
@@ -61,31 +64,25 @@ async def build(loaded: Loaded[GatewayConfig], kit: Kit) -> Built:
     config = loaded.value
     sources = read_policies(loaded)
     policy = compile_policy(sources, config, kit)
-    ways = _identities(config, kit)
-    held: list[str] = []
-    upstreams: dict[str, Upstream] = {}
-    for name, server in config.servers.items():
-        if not server.disabled:
-            key = _key(name, server)
-            upstreams[name] = kit.pool.hold(key, partial(_upstream, name, server, kit))
-            held.append(key)
-    lease = Lease()
+    holder = Holder(kit.pool)
+    try:
+        ways = _identities(config, kit, holder)
+        upstreams: dict[str, Upstream] = {
+            name: holder.hold(_key(name, server), partial(_upstream, name, server, kit))
+            for name, server in config.servers.items()
+            if not server.disabled
+        }
+    except BaseException:
+        await holder.release()
+        raise
     snapshot = Snapshot(
         version=version_of(loaded, sources),
         identify=authorization.told(config.servers.values(), Chain(ways).identify),
         policy=policy,
         doors=_doors(upstreams, config.separator),
-        lease=lease,
+        lease=Lease(),
     )
-
-    async def release() -> None:
-        for key in held:
-            await kit.pool.release(key)
-        for way in ways:
-            if hasattr(way, "aclose"):
-                await way.aclose()
-
-    return Built(snapshot, release)
+    return Built(snapshot, holder.release)
 
 
 def read_policies(loaded: Loaded[GatewayConfig]) -> list[Source]:
@@ -130,13 +127,15 @@ def _doors(upstreams: dict[str, Upstream], separator: str) -> dict[str, Door]:
     return {"": Door("", upstreams, separator), **doors}
 
 
-def _identities(config: GatewayConfig, kit: Kit) -> list[Identify]:
+def _identities(config: GatewayConfig, kit: Kit, holder: Holder) -> list[Identify]:
     identity = config.identity
     ways: list[Identify] = []
     if identity.api_keys:
         ways.append(load(IDENTITIES["api_keys"])([_key_of(key) for key in identity.api_keys], kit.clock))
     if identity.issuers:
-        ways.append(load(IDENTITIES["issuers"])([_trusted(one, kit) for one in identity.issuers], kit.clock))
+        ways.append(
+            load(IDENTITIES["issuers"])([_trusted(one, kit, holder) for one in identity.issuers], kit.clock)
+        )
     if identity.anonymous == "loopback":
         ways.append(load(IDENTITIES["anonymous"])())
     return ways
@@ -158,16 +157,25 @@ def _key_of(key: ApiKey) -> api_key.ApiKey:
     )
 
 
-def _trusted(issuer: Issuer, kit: Kit) -> TrustedIssuer:
+def _trusted(issuer: Issuer, kit: Kit, holder: Holder) -> TrustedIssuer:
+    keys = partial(key_source, issuer.issuer, issuer.jwks, kit.http, kit.clock)
     claims = {field: tuple(getattr(issuer.claims, field)) for field in ClaimMap.__struct_fields__}
     return TrustedIssuer(
         issuer=issuer.issuer,
         audiences=tuple(issuer.audience),
-        keys=key_source(issuer.issuer, issuer.jwks, kit.http, kit.clock),
+        keys=holder.hold(f"keys {issuer.issuer} {issuer.jwks}", keys),
+        verified=holder.hold(f"verified {issuer.model_dump_json()} {_written_at(issuer.jwks)}", Verified),
         algorithms=tuple(issuer.algorithms),
         claims=ClaimMap(**claims),
         leeway=int(issuer.leeway),
     )
+
+
+def _written_at(jwks: str | None) -> int | None:
+    # A key that is taken out of a file is out at once; from an address it goes as its set is fetched again.
+    with suppress(OSError):
+        return None if jwks is None or "://" in jwks else os.stat(jwks).st_mtime_ns
+    return None
 
 
 def _key(name: str, server: HttpServer | StdioServer) -> str:

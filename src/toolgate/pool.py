@@ -1,9 +1,10 @@
-"""What outlives a snapshot: upstreams with their connections, sessions and children, counted by their users."""
+"""What outlives a snapshot, counted by its users: upstreams with all they hold, key sets, verified tokens."""
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol, TypeVar, cast
 
-from toolgate.ports import Upstream
+T = TypeVar("T", bound="Held")
 
 
 class Lease:
@@ -34,33 +35,61 @@ class Lease:
             await waiter
 
 
-class Pool:
-    """Upstreams by a key that says everything about how they are reached.
+class Held(Protocol):
+    """What can be held."""
 
-    A reload that still names one finds it as it is: connections, sessions and children stay (I4).
+    async def aclose(self) -> None:
+        """Nobody holds it any more."""
+        ...
+
+
+class Pool:
+    """Held things by a key that says everything that matters of them.
+
+    A reload that still names one finds it as it is: connections, sessions, children and what was learnt of
+    an issuer stay (I4).
     """
 
     def __init__(self) -> None:
-        self._upstreams: dict[str, Upstream] = {}
+        self._held: dict[str, Held] = {}
         self._holders: dict[str, int] = {}
 
-    def hold(self, key: str, make: Callable[[], Upstream]) -> Upstream:
-        """The upstream of that key, made if nobody holds it."""
-        if key not in self._upstreams:
-            self._upstreams[key] = make()
+    def hold(self, key: str, make: Callable[[], T]) -> T:
+        """The thing of that key, made if nobody holds it. A key stands for things of one type."""
+        if key not in self._held:
+            self._held[key] = make()
         self._holders[key] = self._holders.get(key, 0) + 1
-        return self._upstreams[key]
+        return cast("T", self._held[key])
 
     async def release(self, key: str) -> None:
-        """One holder less; the last one stops the upstream."""
+        """One holder less; the last one closes it."""
         self._holders[key] -= 1
         if self._holders[key] == 0:
             del self._holders[key]
-            await self._upstreams.pop(key).aclose()
+            await self._held.pop(key).aclose()
 
     async def aclose(self) -> None:
-        """Stop everything, whoever holds it."""
-        upstreams = list(self._upstreams.values())
-        self._upstreams.clear()
+        """Close everything, whoever holds it."""
+        held = list(self._held.values())
+        self._held.clear()
         self._holders.clear()
-        await asyncio.gather(*(upstream.aclose() for upstream in upstreams))
+        await asyncio.gather(*(one.aclose() for one in held))
+
+
+class Holder:
+    """What one snapshot holds of a pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._keys: list[str] = []
+
+    def hold(self, key: str, make: Callable[[], T]) -> T:
+        """See `Pool.hold`."""
+        held = self._pool.hold(key, make)
+        self._keys.append(key)
+        return held
+
+    async def release(self) -> None:
+        """Let go of all of it."""
+        while self._keys:
+            await self._pool.release(self._keys.pop())

@@ -1,12 +1,13 @@
 import asyncio
 
 import pytest
-from identity_support import AUDIENCE, ISSUER, NOW, FixedKeys, Hand, Signer, bearer, call
+from identity_support import AUDIENCE, ISSUER, NOW, FixedKeys, Signer, bearer, call
 
 from toolgate.errors import ConfigError, Refusal
 from toolgate.identity.claims import ClaimMap
 from toolgate.identity.jwt import MAX_TOKEN, Jwt
 from toolgate.identity.signed_token import Issuer
+from toolgate.identity.verified import Verified
 from toolgate.model import Task
 
 OTHER = "https://id.partner.example"
@@ -109,7 +110,7 @@ async def test_a_remembered_token_ends_with_its_expiry(signer, keys, clock):
 
 
 async def test_only_so_many_tokens_are_remembered(signer, keys, clock):
-    identify = Jwt([issuer(keys)], clock, capacity=2).identify
+    identify = Jwt([issuer(keys, verified=Verified(2))], clock).identify
     tokens = [bearer(signer.token({"sub": name})) for name in "abc"]
     for token in tokens:
         await identify(token)
@@ -187,15 +188,3 @@ def test_an_issuer_that_would_accept_too_much_is_a_config_error(keys, clock, fie
 def test_an_issuer_named_twice_is_a_config_error(keys, clock):
     with pytest.raises(ConfigError, match="twice"):
         Jwt([issuer(keys), issuer(keys)], clock)
-
-
-async def test_closing_closes_the_keys(signer, clock):
-    class Closing(FixedKeys):
-        closed = False
-
-        async def aclose(self) -> None:
-            self.closed = True
-
-    keys = Closing(signer)
-    await Jwt([issuer(keys)], Hand()).aclose()
-    assert keys.closed

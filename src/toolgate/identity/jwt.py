@@ -11,7 +11,6 @@ from toolgate.identity import claims, signed_token
 from toolgate.identity.bearer import token_of
 from toolgate.identity.jwks import ALGORITHMS
 from toolgate.identity.signed_token import Issuer
-from toolgate.identity.verified import Verified
 from toolgate.model import Call, Principal, Secret
 from toolgate.ports import Clock
 
@@ -22,10 +21,8 @@ _MAX_HEADER = len("Bearer ") + MAX_TOKEN
 class Jwt:
     """Accepts JWT access tokens of several issuers (RFC 9068, RFC 8707 audiences)."""
 
-    def __init__(
-        self, issuers: Sequence[Issuer], clock: Clock, *, remember: float = 60.0, capacity: int = 10_000
-    ) -> None:
-        """A verified token is not checked again for `remember` seconds; `capacity` of them are kept.
+    def __init__(self, issuers: Sequence[Issuer], clock: Clock, *, remember: float = 60.0) -> None:
+        """A verified token is not checked again for `remember` seconds.
 
         Raises `ConfigError` for an issuer named twice, without audience or with an unknown algorithm.
         """
@@ -35,7 +32,7 @@ class Jwt:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._clock = clock
         self._remember = remember
-        self._verified = Verified(capacity)
+        self._verified = tuple(issuer.verified for issuer in issuers)
 
     async def identify(self, call: Call) -> Principal | None:
         """The principal of the token, the same object as long as it is known; None without a JWT.
@@ -49,26 +46,23 @@ class Jwt:
             raise Refusal.unauthenticated(f"an authorization header of {len(header)} characters")
         # The whole header is hashed: cutting the token out first would copy it on every call.
         digest = sha256(header.encode()).digest()
-        principal = self._verified.current(digest, self._clock())
-        if principal is not None:
-            return principal
+        now = self._clock()
+        for verified in self._verified:
+            principal = verified.current(digest, now)
+            if principal is not None:
+                return principal
         token = token_of(header)
         if token is None or token.count(".") != 2:
             return None
         return await self._verify(token, digest)
-
-    async def aclose(self) -> None:
-        """Stops fetching keys."""
-        for issuer in self._issuers.values():
-            await issuer.keys.aclose()
 
     async def _verify(self, token: str, digest: bytes) -> Principal:
         unverified = signed_token.read(token)
         issuer = self._issuer_of(unverified.claims)
         expires = await signed_token.check(unverified, issuer, int(self._clock()))
         # The same bytes say the same: the object that policy has remembered things about is kept.
-        principal = self._verified.former(digest) or _principal(token, unverified.claims, issuer, expires)
-        self._verified.keep(digest, principal, min(expires, self._clock() + self._remember))
+        principal = issuer.verified.former(digest) or _principal(token, unverified.claims, issuer, expires)
+        issuer.verified.keep(digest, principal, min(expires, self._clock() + self._remember))
         return principal
 
     def _issuer_of(self, unverified: dict[str, Any]) -> Issuer:

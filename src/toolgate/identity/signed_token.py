@@ -1,4 +1,4 @@
-"""One signed token (RFC 7519) against one issuer's rules. Knows no principals and no caches."""
+"""One signed token (RFC 7519) against one issuer's rules. Knows no principals."""
 
 import json
 from typing import Any
@@ -10,11 +10,12 @@ from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import Key
 from joserfc.jws import CompactSignature, JWSRegistry
 from joserfc.jwt import JWTClaimsRegistry
-from msgspec import Struct
+from msgspec import Struct, field
 
 from toolgate.errors import Refusal
 from toolgate.identity.claims import ClaimMap
 from toolgate.identity.jwks import ALGORITHMS, Keys
+from toolgate.identity.verified import Verified
 
 # RFC 9068 and plain JWTs. An ID-JAG, a DPoP proof or a logout token is signed by the same issuer and
 # says something else.
@@ -32,6 +33,8 @@ class Issuer(Struct, frozen=True):
     audiences: tuple[str, ...]
     """One of them must be in `aud`."""
     keys: Keys
+    verified: Verified = field(default_factory=Verified)
+    """Whose tokens were found good; like the keys, it may be older than this object."""
     algorithms: tuple[str, ...] = ALGORITHMS
     claims: ClaimMap = ClaimMap()
     leeway: int = 30

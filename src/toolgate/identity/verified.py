@@ -8,7 +8,7 @@ from toolgate.model import Principal
 class Verified:
     """Principals by digest of their credential; the least recently used one goes first."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int = 10_000) -> None:
         self._capacity = capacity
         self._known: OrderedDict[bytes, tuple[Principal, float]] = OrderedDict()
 
@@ -31,3 +31,7 @@ class Verified:
         self._known.move_to_end(digest)
         if len(self._known) > self._capacity:
             self._known.popitem(last=False)
+
+    async def aclose(self) -> None:
+        """Believe nobody any more."""
+        self._known.clear()
