@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from toolgate.follow import follow
+from toolgate.follow import begun, follow, relay
 from toolgate.ledger.entry import Book, Entry
-from toolgate.model import Call, Record, Reply
+from toolgate.model import Call, Principal, Record, Reply, Session
 from toolgate.protocol import bridge
+from toolgate.routing.table import Door
 
 PROGRESS = b'{"jsonrpc":"2.0","method":"notifications/message","params":{}}'
 RESULT = b'{"jsonrpc":"2.0","id":7,"result":{}}'
@@ -79,6 +80,25 @@ async def test_a_client_that_leaves_closes_the_record_once(taken: int, outcome: 
         await anext(stream)
     await stream.aclose()
     assert (lines.events, holders.count) == (["begin", outcome], 0)
+
+
+async def test_a_client_that_leaves_before_the_first_message_closes_the_record_too() -> None:
+    """Between `begin` and the first message lies a write: nobody may be left open there."""
+    stream, lines, holders = await start(PROGRESS, RESULT)
+    await stream.aclose()
+    assert (lines.events, holders.count) == (["begin", "end cut"], 0)
+
+
+async def test_listening_that_is_given_up_before_it_began_is_over() -> None:
+    lines, holders = Lines(), Holders()
+    call = Call("2025-11-25", "bank", "listen", b"", {})
+    entry: Entry = Book(lines, None, lambda record: None).open(
+        call, SimpleNamespace(version="v", lease=holders)
+    )
+    session = Session("s", "p", "2025-11-25", {}, {}, 0.0)
+    stream = await begun(relay(Door("bank", {}, "__"), session, Principal("p", "api_key"), entry))
+    await stream.aclose()
+    assert (lines.events, holders.count) == (["call ok"], 0)
 
 
 async def test_a_stream_without_an_answer_ends_in_an_error_message() -> None:

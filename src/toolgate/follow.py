@@ -38,7 +38,14 @@ async def follow(reply: Reply, back: Return, call: Call, entry: Entry) -> Reply:
         return Reply(message=first.message)
     await entry.begin()
     entry.handed_over = True
-    return Reply(stream=_rest(first, messages, call, entry))
+    return Reply(stream=await begun(_rest(first, messages, call, entry)))
+
+
+async def begun(stream: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The stream past its first, empty message. One that was not begun would not notice that it is closed, and
+    its record would stay open."""
+    await anext(stream)
+    return stream
 
 
 async def _read(stream: AsyncGenerator[bytes, None], back: Return) -> AsyncGenerator[Incoming, None]:
@@ -55,6 +62,7 @@ async def _rest(
     first: Incoming, messages: AsyncGenerator[Incoming, None], call: Call, entry: Entry
 ) -> AsyncGenerator[bytes, None]:
     try:
+        yield b""
         yield first.message
         async for incoming in messages:
             if incoming.sort in _FINAL:
@@ -93,7 +101,7 @@ def _close(entry: Entry, answer: Incoming) -> Awaitable[None]:
 async def relay(
     door: Door, session: Session, principal: Principal, entry: Entry
 ) -> AsyncGenerator[bytes, None]:
-    """What the servers of a session say outside of calls, as it comes, until the client goes."""
+    """What the servers of a session say outside of calls, as it comes, until the client goes. To be `begun`."""
     queue: asyncio.Queue[bytes] = asyncio.Queue(BACKLOG)
 
     async def pull(name: str) -> None:
@@ -107,6 +115,7 @@ async def relay(
 
     pulls = [asyncio.create_task(pull(name)) for name in door.servers]
     try:
+        yield b""
         while True:
             yield await queue.get()
     finally:

@@ -12,7 +12,7 @@ from typing import Any
 from toolgate import fanout, listening, opening
 from toolgate.catalog.tools import Catalog
 from toolgate.errors import INVALID_PARAMS, INVALID_REQUEST, Refusal
-from toolgate.follow import follow, relay
+from toolgate.follow import begun, follow, relay
 from toolgate.ledger.entry import Book, Entry
 from toolgate.listening import Subscribers, Subscription
 from toolgate.model import Call, Decision, Effect, Outcome, Principal, Reply, Session, Target
@@ -157,7 +157,7 @@ class Pipeline:
             self._listen_once(call, call.session, entry)
             await entry.begin()
             entry.handed_over = True
-            return Reply(stream=relay(door, call.session, principal, entry))
+            return Reply(stream=await begun(relay(door, call.session, principal, entry)))
 
     async def notify(self, call: Call) -> None:
         """A client's notification, or its response to a server's request (`method` empty)."""
