@@ -19,6 +19,10 @@ TOO_LARGE = -31413
 UPSTREAM_FAILED = -31502
 UPSTREAM_UNAVAILABLE = -31503
 UPSTREAM_TIMEOUT = -31504
+IDENTITY_UNAVAILABLE = -31505
+"""Callers cannot be identified at the moment; their credentials may be good."""
+UNRECORDED = -31507
+"""The ledger could not take the call, so it is not answered."""
 
 
 class Refusal(Exception):

@@ -106,4 +106,5 @@ def test_any_members_are_a_key_or_none(members):
 def test_unavailable_keys_are_a_503():
     refusal = unavailable("why")
     assert (refusal.status, refusal.stage, refusal.kind) == (503, "identity", "identity_unavailable")
+    assert refusal.code == -31505, "it is not the server behind the tool that is away"
     assert "why" not in refusal.text

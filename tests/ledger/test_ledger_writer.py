@@ -137,7 +137,7 @@ async def test_a_closed_ledger_refuses(open_writer):
         await writer.append(record(1))
     refusal = refused.value
     assert (refusal.stage, refusal.kind, refusal.code, refusal.status) == (
-        "ledger", "ledger_unavailable", -31503, 503,
+        "ledger", "ledger_unavailable", -31507, 503,
     )  # fmt: skip
     assert "closed" not in refusal.text
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from toolgate.compiler import Built, Kit, build
 from toolgate.config.load import Loaded, load
 from toolgate.config.schema import GatewayConfig
-from toolgate.errors import ConfigError
+from toolgate.errors import ConfigError, Refusal
 from toolgate.pipeline import Pipeline
 
 _log = logging.getLogger("toolgate.reload")
@@ -58,17 +58,29 @@ class Reloader:
         self._one_at_a_time = asyncio.Lock()
 
     async def reload(self) -> bool:
-        """Put the file into force. False, with everything as it was, where it cannot be."""
+        """Put the file into force. False, with everything as it was, where it cannot be. Raises nothing."""
         async with self._one_at_a_time:
             try:
                 loaded = await asyncio.to_thread(load, self._path)
                 built = await build(loaded, self._kit)
             except ConfigError as error:
-                self.error = str(error)
-                _log.error("the changed config is not in force:\n%s", error)
-                await self._tell("config_refused", str(error)[:1000])
-                return False
+                return await self._refuse(str(error))
+            except Exception as error:  # noqa: BLE001 - a bug: the next change of the file is still looked at
+                _log.error("the reload failed", exc_info=error)
+                return await self._refuse(f"an unexpected {type(error).__name__}; the log has its trace")
             return await self._swap(loaded, built)
+
+    async def _refuse(self, why: str) -> bool:
+        self.error = why
+        _log.error("the changed config is not in force:\n%s", why)
+        await self._record("config_refused", why[:1000])
+        return False
+
+    async def _record(self, what: str, detail: str) -> None:
+        try:
+            await self._tell(what, detail)
+        except Refusal as refusal:
+            _log.error("%s could not be recorded: %s", what, refusal)
 
     async def _swap(self, loaded: Loaded[GatewayConfig], built: Built) -> bool:
         for section in _FIXED:
@@ -80,7 +92,7 @@ class Reloader:
         self._pipeline.subscribers.renewed()
         self._retire(former)
         _log.info("config %s in force, policy %s", built.snapshot.version, built.snapshot.policy.version)
-        await self._tell(
+        await self._record(
             "config_changed", f"config {built.snapshot.version} policy {built.snapshot.policy.version}"
         )
         return True

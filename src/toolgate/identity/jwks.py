@@ -9,7 +9,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from msgspec import Struct
 
-from toolgate.errors import UPSTREAM_UNAVAILABLE, Refusal
+from toolgate.errors import IDENTITY_UNAVAILABLE, Refusal
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 """What a token may be signed with: asymmetric, and nothing a published key could forge."""
@@ -67,7 +67,7 @@ def unavailable(reason: str) -> Refusal:
     """The keys cannot be had: a 401 would make clients throw away a good token."""
     text = "Callers cannot be identified at the moment."
     return Refusal(
-        "identity", "identity_unavailable", text, code=UPSTREAM_UNAVAILABLE, status=503, reason=reason
+        "identity", "identity_unavailable", text, code=IDENTITY_UNAVAILABLE, status=503, reason=reason
     )
 
 

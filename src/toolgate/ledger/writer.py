@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from toolgate.errors import UPSTREAM_UNAVAILABLE, Refusal
+from toolgate.errors import UNRECORDED, Refusal
 from toolgate.ledger.acts import Outage, outage_over, torn_aside
 from toolgate.ledger.chain import Head, encode
 from toolgate.ledger.durability import Disk, Os, Way
@@ -207,6 +207,6 @@ def _refuse(waiter: Waiter, reason: str) -> None:
         return
     text = "This call could not be recorded, so it is not answered."
     waiter.set_exception(
-        Refusal("ledger", "ledger_unavailable", text, code=UPSTREAM_UNAVAILABLE, status=503, reason=reason)
+        Refusal("ledger", "ledger_unavailable", text, code=UNRECORDED, status=503, reason=reason)
     )
     waiter.exception()  # Seen: whoever does not wait for it must not be warned of it.
