@@ -69,9 +69,10 @@ async def _sight(loaded: Loaded[GatewayConfig], principal: Principal) -> Sight:
         assert isinstance(policy, Policy)
         doors = [door for door in snapshot.doors.values() if not door.shared]
         found, missing = await survey(doors, principal, seconds=SURVEY_SECONDS)
+        names: dict[str, list[str]] = {}
         for server, entries in found.items():
-            kit.catalog.note(Kind.TOOL, server, entries)
-        names = {server: [entry.name for entry in entries] for server, entries in found.items()}
+            unusable = kit.catalog.note(Kind.TOOL, server, entries)
+            names[server] = [entry.name for entry in entries if entry.name not in unusable]
         return look(policy, principal, names, missing)
     finally:
         await kit.pool.aclose()

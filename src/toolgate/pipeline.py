@@ -17,7 +17,7 @@ from toolgate.ledger.entry import Book, Entry
 from toolgate.listening import Subscribers, Subscription
 from toolgate.model import Call, Decision, Effect, Outcome, Principal, Reply, Session, Target
 from toolgate.ports import Outbound, Upstream
-from toolgate.protocol import bridge, jsonrpc, legacy, merge, subscriptions, tracing, versions
+from toolgate.protocol import bridge, jsonrpc, legacy, merge, param_headers, subscriptions, tracing, versions
 from toolgate.protocol.methods import METHODS, Way
 from toolgate.protocol.tracing import Trace
 from toolgate.routing import table
@@ -74,6 +74,8 @@ class Pipeline:
             entry.decided(decision, call.params.get("arguments"))
             if decision.effect is not Effect.ALLOW:
                 raise await self._no(world, principal, route.target, call, decision)
+            if self._catalog.param_headers and call.session is None:
+                self._check_headers(route.target, call)
             number = self._depart(call, entry)
             out = self._outbound(call, principal, number, route.target.name)
             entry.by(out)
@@ -95,8 +97,10 @@ class Pipeline:
             )
             items = []
             for server, listed in found.items():
-                self._catalog.note(method.kind, server, listed.entries)
+                unusable = self._catalog.note(method.kind, server, listed.entries)
                 for one in listed.entries:
+                    if one.name in unusable:
+                        continue  # One bad tool must not cost the list (E63).
                     target = Target(method.kind, server, one.name)
                     if (await world.policy.decide(principal, target)).effect is not Effect.DENY:
                         shown = door.shared and merge.behind_shared_door(one, method, server, door.separator)
@@ -230,6 +234,13 @@ class Pipeline:
         return Refusal.denied(
             "policy", decision.reason or text, reason=f"{decision.effect} by {decision.rule}"
         )
+
+    def _check_headers(self, target: Target, call: Call) -> None:
+        """What a router on the way read in `Mcp-Param-*` is what the body says (E17). Behind the policy, so that
+        nobody learns of a hidden tool by its headers."""
+        declared = self._catalog.param_headers.get(target)
+        if declared is not None:
+            param_headers.check(declared, call.headers, call.params.get("arguments"))
 
     def _depart(self, call: Call, entry: Entry) -> int:
         """A number for the upstream's hop; a session's call is kept where its cancellation finds it."""

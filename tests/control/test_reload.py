@@ -32,7 +32,8 @@ class Gateway:
         self.write(0)
         loaded = load(self.path)
         built = await build(loaded, self.kit)
-        self.pipeline = SimpleNamespace(snapshot=built.snapshot)
+        subscribers = SimpleNamespace(renewed=lambda: None)
+        self.pipeline = SimpleNamespace(snapshot=built.snapshot, subscribers=subscribers)
         self.reloader = Reloader(self.path, loaded, built, self.pipeline, self.kit, self.tell)
 
     def write(self, number: int) -> None:

@@ -15,14 +15,41 @@ from typing import Any, ClassVar
 
 MODERN = "2026-07-28"
 KEYS = {"teller": "tg_teller-key", "guest": "tg_guest-key"}
-TOOLS = ("read_account", "transfer_funds", "close_account", "lie_json", "lie_id", "slow", "big")
+TOOLS = (
+    "read_account",
+    "transfer_funds",
+    "close_account",
+    "lie_json",
+    "lie_id",
+    "slow",
+    "big",
+    "route_payment",
+    "route_wrongly",
+)
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "route_payment": {
+        "type": "object",
+        "properties": {
+            "region": {"type": "string", "x-mcp-header": "Region"},
+            "limits": {
+                "type": "object",
+                "properties": {"daily": {"type": "integer", "x-mcp-header": "Daily-Limit"}},
+            },
+        },
+    },
+    "route_wrongly": {
+        "type": "object",
+        "properties": {"region": {"type": "array", "x-mcp-header": "Region"}},
+    },
+}
+"""Input schemas of the tools that have one of their own."""
 
 POLICY = """
 version: 1
 rules:
   - id: tellers
     subjects: {roles: [teller]}
-    tools: ["bank/read_account", "bank/transfer_funds", "bank/lie_*", "bank/slow", "bank/big"]
+    tools: ["bank/read_account", "bank/transfer_funds", "bank/lie_*", "bank/slow", "bank/big", "bank/route_*"]
     effect: allow
   - id: large
     tools: ["bank/transfer_funds"]
@@ -66,7 +93,11 @@ class Bank(BaseHTTPRequestHandler):
         elif method == "tools/list":
             result = {
                 "tools": [
-                    {"name": tool, "inputSchema": {"type": "object"}, "x-own": 12345678901234567890123}
+                    {
+                        "name": tool,
+                        "inputSchema": SCHEMAS.get(tool, {"type": "object"}),
+                        "x-own": 12345678901234567890123,
+                    }
                     for tool in TOOLS
                 ],
                 "resultType": "complete",

@@ -1,14 +1,18 @@
 """`Mcp-Param-*`: arguments that a tool's schema wants repeated in headers (2026-07-28, basic/transports). No I/O."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from toolgate.protocol.headers import encode_value
+from toolgate.protocol.headers import decode_value, encode_value, mismatch
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PRIMITIVE = frozenset({"boolean", "integer", "string"})
+_DECIMAL = re.compile(r"-?[0-9]{1,4300}(\.[0-9]+)?")
 _MAX_SAFE = 2**53 - 1
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 Declared = Mapping[str, tuple[str, ...]]
 """Header name to the path of its argument."""
@@ -56,8 +60,12 @@ def written(declared: Declared, arguments: Any) -> tuple[tuple[bytes, bytes], ..
     for name, path in declared.items():
         text = _text(_at(arguments, path))
         if text is not None:
-            headers.append((b"mcp-param-" + name.lower().encode(), encode_value(text)))
+            headers.append((_header(name), encode_value(text)))
     return tuple(headers)
+
+
+def _header(name: str) -> bytes:
+    return b"mcp-param-" + name.lower().encode()
 
 
 def _at(arguments: Any, path: tuple[str, ...]) -> Any:
@@ -72,3 +80,37 @@ def _text(value: Any) -> str | None:
     if isinstance(value, int):
         return str(value) if abs(value) <= _MAX_SAFE else None
     return value if isinstance(value, str) else None
+
+
+def check(declared: Declared, headers: Headers, arguments: Any) -> None:
+    """Raises `Refusal` (-32020) where a declared header and its argument are not both there and equal, or both
+    absent (E17). `headers` have lower-case names."""
+    for name, path in declared.items():
+        key = _header(name)
+        sent = [value for one, value in headers if one == key]
+        argument = _at(arguments, path)
+        said = _any_text(argument)
+        if not sent and said is None:
+            continue
+        if said is None or len(sent) != 1 or not _agree(argument, said, _read(sent[0])):
+            raise mismatch(f"Mcp-Param-{name} and its argument do not say the same.")
+
+
+def _read(value: bytes) -> str:
+    return decode_value(value.decode("latin-1").strip())
+
+
+def _any_text(value: Any) -> str | None:
+    """As `_text`, and for what clients send although no schema may declare it."""
+    if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
+    return _text(value)
+
+
+def _agree(argument: Any, said: str, sent: str) -> bool:
+    whole = isinstance(argument, int) and not isinstance(argument, bool)
+    if (whole or (isinstance(argument, float) and argument.is_integer())) and _DECIMAL.fullmatch(sent):
+        # 42.0 is 42; no detour through a float, which would take neighbours of large integers for equal.
+        digits, _, fraction = sent.partition(".")
+        return not fraction.strip("0") and Decimal(digits) == Decimal(argument)
+    return sent == said
