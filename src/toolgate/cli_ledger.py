@@ -53,14 +53,21 @@ def show(
     tool: Annotated[str | None, typer.Option(help="A glob: server/name, or the name alone.")] = None,
     decision: Annotated[str | None, typer.Option(help="allow, deny or approve.")] = None,
     outcome: Annotated[str | None, typer.Option(help="ok, refused, error, ...")] = None,
+    since: Annotated[str | None, typer.Option(help="A date, a date with time, or how long ago: 2h.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print records. Example: toolgate ledger show ledger --last 20 --decision deny"""
-    from toolgate.ledger.show import Where, line, read
+    import time
 
-    where = Where(agent=agent, user=user, tool=tool, decision=decision, outcome=outcome)
-    for number, record in read(_folder(path), last=last, where=where):
-        typer.echo(json.dumps({"seq": number, **record}) if as_json else line(record))
+    from toolgate.ledger import show as shown
+
+    try:
+        start = None if since is None else shown.since(since, time.time())
+    except ValueError as error:
+        _fail(str(error))
+    where = shown.Where(agent=agent, user=user, tool=tool, decision=decision, outcome=outcome, since=start)
+    for number, record in shown.read(_folder(path), last=last, where=where):
+        typer.echo(json.dumps({"seq": number, **record}) if as_json else shown.line(record))
 
 
 @ledger_app.command("prove")

@@ -1,10 +1,13 @@
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from ledger_support import build, lines, tear
+from typer.testing import CliRunner
 
+from toolgate.cli import app
 from toolgate.ledger.segments import segments
-from toolgate.ledger.show import Where, line, read
+from toolgate.ledger.show import Where, line, read, since
 
 
 @pytest.fixture
@@ -107,3 +110,32 @@ def test_names_of_strangers_cannot_rewrite_the_terminal():
     text = line({"agent": "\x1b[2J\r\u202e", "server": "a\nb", "target": "t"})
     assert text.isprintable()
     assert r"\x1b[2J\r\u202e" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-11-25T10:00:00Z", datetime(2026, 11, 25, 10, tzinfo=UTC)),
+        ("2026-11-25T12:00:00+02:00", datetime(2026, 11, 25, 10, tzinfo=UTC)),
+        ("2026-11-25", datetime(2026, 11, 25)),
+        ("30m", datetime(2026, 11, 25, 11, 30, tzinfo=UTC)),
+        ("2h", datetime(2026, 11, 25, 10, tzinfo=UTC)),
+    ],
+)
+def test_since_is_a_moment_or_how_long_ago(text, moment):
+    assert since(text, datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()) == moment
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2 hours"])
+def test_what_is_no_moment_is_told_how_to_write_one(text):
+    with pytest.raises(ValueError, match="such as 2026-11-25T10:00:00Z or 2h"):
+        since(text, 0.0)
+
+
+def test_the_command_shows_what_came_since_then(folder):
+    shown = CliRunner().invoke(
+        app, ["ledger", "show", str(folder), "--since", "2026-11-25T10:00:07Z", "--json"]
+    )
+    assert [json.loads(line)["seq"] for line in shown.output.splitlines()] == [7, 8]
+    bad = CliRunner().invoke(app, ["ledger", "show", str(folder), "--since", "soon"])
+    assert (bad.exit_code, "such as" in bad.output) == (2, True)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from toolgate.config.units import duration
 from toolgate.ledger.chain import parse, record_of
 from toolgate.ledger.segments import backward, forward, segments
 
@@ -53,6 +54,19 @@ def read(path: Path, *, last: int | None = None, where: Where | None = None) -> 
         return _entries(lines, wanted)
     lines = ((one.path.name, line) for one in reversed(segments(path)) for line in backward(one.path))
     return reversed(list(islice(_entries(lines, wanted), last)))
+
+
+def since(text: str, now: float) -> datetime:
+    """The moment a person means: a date, a date with its time, or how long ago (`30m`, `2h`) seen from `now`
+    (unix seconds). Raises `ValueError`."""
+    try:
+        return datetime.fromtimestamp(now - duration(text), UTC)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no moment; write one such as 2026-11-25T10:00:00Z or 2h.") from None
 
 
 def line(record: dict[str, Any]) -> str:
