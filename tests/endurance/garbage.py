@@ -338,6 +338,19 @@ def headers_against_body(chance: random.Random) -> Garbage:
     return Garbage("headers against body", request(headers, json.dumps(call).encode(), *extra), right)
 
 
+def params_against_headers(chance: random.Random) -> Garbage:
+    """A tool whose schema wants its region repeated in a header; known since the tools were listed."""
+    region, sent = (chance.choice(("eu", "us", "EU", "", "eu, us", "=?base64?", None)) for _ in range(2))
+    arguments = {"region": region, "x" * chance.randint(1, 5): chance.choice((None, [], {}, "eu"))}
+    params = {"name": "route_payment", "arguments": arguments, "_meta": META}
+    headers = {**good_headers(), "Mcp-Method": "tools/call", "Mcp-Name": "route_payment"}
+    if sent is not None:
+        headers["Mcp-Param-Region"] = sent
+    body = json.dumps({**GOOD, "method": "tools/call", "params": params}).encode()
+    right = _only(200) if region == sent else _only(400, -32020)
+    return Garbage("params against headers", request(headers, body), right, id=7)
+
+
 def sessions(chance: random.Random) -> Garbage:
     good = chance.random() < 0.7
     letters = "abcxyzABCXYZ0189-_.=+/" + ("" if good else "\x80\xff ")
@@ -363,6 +376,7 @@ KINDS: tuple[tuple[Callable[[random.Random], Garbage], int], ...] = (
     (twice, 6),
     (odd_meta, 4),
     (headers_against_body, 6),
+    (params_against_headers, 4),
     (credentials, 4),
     (tokens, 2),
     (sessions, 3),

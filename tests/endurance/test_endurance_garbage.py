@@ -56,6 +56,7 @@ class Stranger(threading.Thread):
 
 def test_garbage_gets_the_error_it_deserves(gateway: Running, tell: Callable[[str], None]) -> None:
     tell(f"{COUNT} inputs of seed {SEED}")
+    gateway.modern("tools/list")  # From now on it knows the schemas.
     strangers = [Stranger(gateway.port, range(at, COUNT, THREADS)) for at in range(THREADS)]
     for stranger in strangers:
         stranger.start()
