@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from toolgate import wiring
 from toolgate.catalog.tools import Catalog
 from toolgate.compiler import Kit, build, read_policies, read_policy, sql_dialects
 from toolgate.config.load import Loaded, load
@@ -62,7 +63,13 @@ def sight(path: Path, caller: Any) -> Sight:
 
 
 async def _sight(loaded: Loaded[GatewayConfig], principal: Principal) -> Sight:
-    kit = Kit(clock=time.time, http=HttpClient(max_connections=8), pool=Pool(), catalog=Catalog())
+    kit = Kit(
+        clock=time.time,
+        http=HttpClient(max_connections=8),
+        pool=Pool(),
+        catalog=Catalog(),
+        tally=wiring.load(wiring.TALLIES["memory"])(),
+    )
     try:
         snapshot = (await build(loaded, kit)).snapshot
         policy = snapshot.policy

@@ -13,6 +13,7 @@ from toolgate.config.load import load
 from toolgate.control import reload
 from toolgate.control.reload import Reloader
 from toolgate.errors import UNRECORDED, Refusal
+from toolgate.policy.tally import Memory
 from toolgate.pool import Pool
 from toolgate.upstreams.http_client import HttpClient
 
@@ -26,7 +27,13 @@ class Gateway:
         self.path = folder / "gateway.yaml"
         self.told: list[str] = []
         self.deaf = False
-        self.kit = Kit(clock=time.time, http=HttpClient(max_connections=1), pool=Pool(), catalog=Catalog())
+        self.kit = Kit(
+            clock=time.time,
+            http=HttpClient(max_connections=1),
+            pool=Pool(),
+            catalog=Catalog(),
+            tally=Memory(),
+        )
 
     async def start(self) -> None:
         self.write(0)

@@ -13,6 +13,7 @@ from toolgate.catalog.tools import Catalog
 from toolgate.compiler import Built, Kit, build
 from toolgate.config.load import load
 from toolgate.errors import ConfigError, Refusal
+from toolgate.policy.tally import Memory
 from toolgate.pool import Pool
 from toolgate.upstreams.http_client import HttpClient
 
@@ -24,7 +25,13 @@ class Gateway:
         self.signer = Signer("ES256")
         self.site = site
         self.clock = Hand()
-        self.kit = Kit(clock=self.clock, http=HttpClient(max_connections=2), pool=Pool(), catalog=Catalog())
+        self.kit = Kit(
+            clock=self.clock,
+            http=HttpClient(max_connections=2),
+            pool=Pool(),
+            catalog=Catalog(),
+            tally=Memory(),
+        )
         self._path = folder / "gateway.yaml"
         self._jwks = site.serve("/jwks", key_set(self.signer.jwk()))
         self._built: Built | None = None
