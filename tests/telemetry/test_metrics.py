@@ -1,5 +1,6 @@
 """What a scrape says is what was recorded."""
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from toolgate.model import Record
@@ -45,3 +46,54 @@ def test_a_ledger_that_cannot_be_written_is_a_gauge() -> None:
     assert scraped(metrics)["toolgate_ledger_failed", ()] == 1
     failed = False
     assert scraped(metrics)["toolgate_ledger_failed", ()] == 0
+
+
+def called(tool: str = "read", agent: str = "closing", outcome: str = "ok") -> Record:
+    record = finished(2_000, 1_400 if outcome != "refused" else None, outcome)
+    record.kind, record.target, record.agent = "tool", tool, agent
+    record.request_bytes, record.response_bytes = 10, 30
+    return record
+
+
+def labels(**known: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(known.items()))
+
+
+def test_each_tool_and_agent_is_told_apart_and_refusals_from_failures() -> None:
+    metrics = Metrics()
+    for outcome in ("ok", "ok", "tool_error", "refused"):
+        metrics.count(called(outcome=outcome))
+    seen = scraped(metrics)
+    tool = {"server": "bank", "tool": "read"}
+    assert seen["toolgate_tool_seconds_count", labels(**tool)] == 3
+    assert seen["toolgate_tool_calls_total", labels(**tool, outcome="refused")] == 1
+    assert seen["toolgate_tool_calls_total", labels(**tool, outcome="tool_error")] == 1
+    assert seen["toolgate_agent_calls_total", labels(agent="closing", outcome="ok")] == 2
+    assert seen["toolgate_request_bytes_total", labels(server="bank")] == 30
+    assert seen["toolgate_response_bytes_total", labels(server="bank")] == 90
+
+
+def test_names_that_callers_make_up_never_become_labels() -> None:
+    metrics = Metrics()
+    for number in range(50):
+        metrics.count(called(f"made-up-{number}", outcome="refused"))
+        metrics.count(called(f"made-up-{number}", outcome="error"))
+    tools = {dict(key)["tool"] for name, key in scraped(metrics) if name == "toolgate_tool_calls_total"}
+    assert tools == {"other"}
+
+
+def test_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolgate.telemetry.metrics.MAX_TOOLS", 3)
+    monkeypatch.setattr("toolgate.telemetry.metrics.MAX_AGENTS", 3)
+    metrics = Metrics()
+    for number in range(20):
+        metrics.count(called(f"tool-{number}", f"agent-{number}"))
+    seen = scraped(metrics)
+    assert {dict(key)["tool"] for name, key in seen if name == "toolgate_tool_calls_total"} == {
+        "tool-0",
+        "tool-1",
+        "tool-2",
+        "other",
+    }
+    assert len({dict(key)["agent"] for name, key in seen if name == "toolgate_agent_calls_total"}) == 4
+    assert seen["toolgate_agent_calls_total", labels(agent="other", outcome="ok")] == 17
