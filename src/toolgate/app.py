@@ -80,6 +80,8 @@ class Gateway:
             Path(self._config.ledger.path),
             durability=self._config.ledger.durability,
             segment_bytes=self._config.ledger.segment_size,
+            on_failure=self._config.ledger.on_failure,
+            spool_bytes=self._config.ledger.spool_size,
         )
         self._metrics.tell_ledger_failed(lambda: self._ledger.failed is not None)
         self._checkpoints: Checkpoints | None = None
@@ -123,10 +125,7 @@ class Gateway:
         await self._note(START, self._described(built), msgspec.to_builtins(started))
         self._tasks.append(asyncio.create_task(self._checkpoints.run(ledger.checkpoint_every)))
         self._deliveries.start()
-        checkpoints = self._checkpoints
-        self._metrics.also(
-            ReaderMetrics(self._deliveries.all, lambda: checkpoints.lag, lambda: checkpoints.problem is None)
-        )
+        self._metrics.also(ReaderMetrics(self._deliveries.all, self._ledger, self._checkpoints))
 
     async def run(self) -> None:
         """Listen until a signal says stop."""
@@ -200,9 +199,9 @@ class Gateway:
         assert self._reloader is not None
         assert self._checkpoints is not None
         return {
-            "ready": failed is None,
+            "ready": self._ledger.answering,
             "enforcing": True,
-            "ledger": "ok" if failed is None else "failed",
+            "ledger": "ok" if failed is None else "spooling" if self._ledger.kept else "failed",
             "checkpoints": "ok" if self._checkpoints.problem is None else "failed",
             "sinks": {one.name: "ok" if one.problem is None else "failed" for one in self._deliveries.all},
             "config": snapshot.version,

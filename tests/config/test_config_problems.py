@@ -293,7 +293,7 @@ TOP_LEVEL = [
     told("environment: {region: }", "3:15: environment.region: expected text, a number, true or false."),
     told("policies: ./p.yaml", "3:1: policies: expected a list, got text. Put it in [ ]."),
     told("policies: [./p/*.yaml]", "3:12: policies[0]: no file matches."),
-    told("ledger: {on_failure: allow}", "3:10: ledger.on_failure: expected 'deny'."),
+    told("ledger: {on_failure: ignore}", "3:10: ledger.on_failure: expected 'deny', 'spool' or 'allow'."),
     told("ledger: ./ledger", "3:1: ledger: expected a mapping of keys, got text."),
     told("metrics: on", "3:1: metrics: expected true or false, got text."),
     told(

@@ -45,7 +45,8 @@ def test_every_default_is_a_safe_one(write, tmp_path):
         "segment_size": 67_108_864,
         "checkpoint_every": 10.0,
         "signing_key": None,
-        "on_failure": "deny",
+        "on_failure": "spool",
+        "spool_size": 16_777_216,
     }
     assert config.metrics is True
     assert (config.log.level, config.log.format) == ("info", "text")

@@ -1,6 +1,8 @@
 """What a running gateway leaves for its auditors."""
 
 import json
+import resource
+import threading
 
 from gateway_support import Running, records
 
@@ -17,3 +19,31 @@ def test_a_stopped_gateway_has_signed_all_it_recorded(gateway: Running) -> None:
     key = VerifierKey.parse(start["arguments"]["checkpoint_key"])
     report = verify(gateway.folder / "ledger", key=key)
     assert (report.findings, report.checkpoint) == ([], 3)
+
+
+def test_a_full_disk_is_spooled_told_and_made_up_for(gateway: Running) -> None:
+    """DORA RTS Art. 12, PCI DSS 10.7: a failure of logging is noticed, and nothing promised is lost."""
+    if gateway.process.poll() is not None:
+        gateway.start()
+    assert [call(gateway) for _ in range(80)] == [200] * 80
+    before = len(records(gateway.folder))
+    size = next((gateway.folder / "ledger").glob("0*.jsonl")).stat().st_size
+    hard = resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE)[1]
+    # No file may grow past this: to the process a disk without room. The spool has its room already.
+    resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (size + 100, hard))
+    assert [call(gateway) for _ in range(30)] == [200] * 30
+    ready = json.loads(gateway.send("GET", "/readyz")[2])
+    assert (ready["ledger"], ready["ready"]) == ("spooling", True)
+    resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    for _ in range(400):
+        if json.loads(gateway.send("GET", "/readyz")[2])["ledger"] == "ok":
+            break
+        threading.Event().wait(0.05)
+    found = records(gateway.folder)[before:]
+    assert [record["method"] for record in found] == ["ledger/outage", *["tools/call"] * 30]
+    assert found[0]["arguments"]["kept"] == 30
+    assert verify(gateway.folder / "ledger").findings == []
+
+
+def call(gateway: Running) -> int:
+    return gateway.modern("tools/call", {"name": "read_account", "arguments": {}})[0]

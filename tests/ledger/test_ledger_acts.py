@@ -21,4 +21,7 @@ def test_an_outage_is_told_with_its_time_cause_and_cost():
     """PCI DSS 10.7 and DORA RTS Art. 12: a failure of logging is detected and recorded."""
     read = json.loads(encode(outage_over(Outage(0.0, "disk full", 7), 60.0)))
     assert (read["event"], read["method"], read["ts"]) == ("gateway", "ledger/outage", timestamp(60.0))
-    assert "since 1970-01-01T00:00:00.000000Z (disk full). 7 were turned away." in read["detail"]
+    assert (
+        "since 1970-01-01T00:00:00.000000Z (disk full). 7 were turned away, 0 kept aside, 0 lost."
+        in read["detail"]
+    )

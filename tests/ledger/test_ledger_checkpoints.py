@@ -119,3 +119,21 @@ def test_a_record_changed_under_a_running_gateway_is_not_signed(tmp_path):
     checkpoints._head = lambda: verify(folder).head
     checkpoints.step()
     assert "Record 7 was changed" in checkpoints.problem
+
+
+def test_a_disk_that_fails_for_a_while_costs_no_signature_for_good(tmp_path, caplog):
+    folder = build(tmp_path / "ledger", 300)
+    sign(folder)
+    checkpoints = opened(folder)
+    build(folder, 400, start=301)
+    blocked = folder / "tree/tile/0/001"
+    blocked.mkdir()
+    checkpoints.step()
+    checkpoints.step()
+    assert "directory" in checkpoints.problem
+    assert caplog.text.count("cannot be signed") == 1
+    assert checkpoints.lag == 400
+    blocked.rmdir()
+    checkpoints.step()
+    assert (checkpoints.problem, checkpoints.lag) == (None, 0)
+    assert verify(folder, key=checkpoints.verifier).checkpoint == 700

@@ -93,8 +93,12 @@ class Ledger(Section):
     signing_key: AnyPath | None = None
     """The file of the key that signs; made if it is not there. Left out: `signing.key` in the ledger's folder.
     Kept elsewhere, who can write the ledger cannot sign another."""
-    on_failure: Literal["deny"] = "deny"
-    """What happens to calls that cannot be recorded: they are not answered."""
+    on_failure: Literal["deny", "spool", "allow"] = "spool"
+    """What happens to calls while they cannot be recorded. `deny`: they are not answered; `spool`: their records are
+    kept aside up to `spool_size`, safe from the end of the gateway but not of the machine, then `deny`; `allow`:
+    they are answered without a record."""
+    spool_size: Annotated[Bytes, between("64KiB", "64GiB")] = written("16MiB")
+    """Room set aside at start for `on_failure: spool`, so that it is there also when the disk is full."""
 
 
 class Log(Section):

@@ -20,13 +20,17 @@ class Started(Struct):
 
 
 class Outage(Struct):
-    """A time in which nothing could be recorded, and therefore nothing was answered."""
+    """A time in which nothing could be recorded."""
 
     since: float
     """Unix seconds."""
     reason: str
     refused: int = 0
-    """Records that were turned away."""
+    """Records that were turned away: their calls were not answered."""
+    kept: int = 0
+    """Records that were kept aside and follow this one."""
+    lost: int = 0
+    """Calls that were answered unrecorded, since the config says so."""
 
 
 def torn_aside(torn: Torn, now: float) -> Record:
@@ -38,7 +42,8 @@ def torn_aside(torn: Torn, now: float) -> Record:
 def outage_over(outage: Outage, now: float) -> Record:
     """Says that records are written again, and what was lost meanwhile."""
     detail = f"Records could not be written since {timestamp(outage.since)} ({outage.reason})."
-    return _act(OUTAGE, now, f"{detail} {outage.refused} were turned away.", outage)
+    counts = f"{outage.refused} were turned away, {outage.kept} kept aside, {outage.lost} lost."
+    return _act(OUTAGE, now, f"{detail} {counts}", outage)
 
 
 def _act(method: str, now: float, detail: str, facts: Torn | Outage) -> Record:

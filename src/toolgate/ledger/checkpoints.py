@@ -46,6 +46,33 @@ _RESTORE = (
 )
 
 
+class _Growth:
+    """The tree as it was published, and what has been read of the ledger behind it."""
+
+    def __init__(self, folder: Path, signer: SignerKey) -> None:
+        self.tree = Tree(folder / TREE, signer)
+        size = self.tree.size
+        self.chain = Head(size, self.tree.last.hex()) if size else ORIGIN
+        self._follower = Follower(folder, size)
+
+    def grow(self, end: int, breathe: Callable[[], None]) -> None:
+        """Add what is written up to record `end`, and sign it. `breathe` is called every few records."""
+        grown = False
+        while lines := self._follower.read(end):
+            for at in range(0, len(lines), _AT_ONCE):
+                for line in lines[at : at + _AT_ONCE]:
+                    self.chain = check(self.chain, line)
+                    self.tree.add(bytes.fromhex(self.chain.hash))
+                breathe()
+            grown = True
+        if grown or self.tree.published is None:
+            self._follower.sync()
+            self.tree.publish()
+
+    def close(self) -> None:
+        self._follower.close()
+
+
 class Checkpoints:
     """Owns the tree of a running gateway."""
 
@@ -55,67 +82,80 @@ class Checkpoints:
         Raises `ConfigError` where the key is lost, or the tree is damaged or covers what the ledger has not.
         """
         where = folder / TREE
-        signer = load_signer(key or folder / SIGNING_KEY, fresh=not where.exists())
+        self._folder = folder
+        self._signer = load_signer(key or folder / SIGNING_KEY, fresh=not where.exists())
         try:
-            self._tree = Tree(where, signer)
+            growth = _Growth(folder, self._signer)
         except (ValueError, Damaged) as problem:
             raise _unusable(where, f"The checkpoint cannot be trusted: {problem}", _VERIFY) from problem
         except OSError as problem:
             raise _unusable(where, f"cannot be read: {problem.strerror}.", _VERIFY) from problem
-        size, known = self._tree.size, head()
-        if size > known.seq or (size == known.seq != 0 and self._tree.last.hex() != known.hash):
+        size, known = growth.tree.size, head()
+        if size > known.seq or (size == known.seq != 0 and growth.chain != known):
             text = f"A checkpoint over {size} records was signed, but the ledger ends with record {known}"
             raise _unusable(where, f"{text}: it was cut or replaced.", _VERIFY)
+        self.verifier = self._signer.verifier
         self.problem: str | None = None
-        """Why nothing more is signed; None while all is well."""
-        self.verifier = signer.verifier
+        """Why nothing is signed at the moment; None while all is well."""
+        self._growth: _Growth | None = growth
+        self._signed = size
+        self._given_up = False
         self._head = head
-        self._chain = Head(size, self._tree.last.hex()) if size else ORIGIN
-        self._follower = Follower(folder, size)
         self._stopping = False
         self._lock = threading.Lock()
 
     @property
     def lag(self) -> int:
         """Records written and not signed yet."""
-        return self._head().seq - self._tree.size
+        return self._head().seq - self._signed
 
     async def run(self, every: float) -> None:
-        """Sign every so many seconds, until cancelled."""
-        while self.problem is None:
+        """Sign every so many seconds, until cancelled, or until what is found must not be signed."""
+        while not self._given_up:
             await asyncio.to_thread(self.step)
             await asyncio.sleep(every)
 
     async def aclose(self) -> None:
         """Sign what is written by now, and stop."""
         self._stopping = True
-        if self.problem is None:
-            await asyncio.to_thread(self.step)
-        self._follower.close()
+        await asyncio.to_thread(self.step)
+        with self._lock:
+            self._let_go()
 
     def step(self) -> None:
         """Read what is new, add it to the tree, sign. Tells the log, once, why it cannot."""
-        try:
-            # A step that was cancelled goes on in its thread.
-            with self._lock:
-                self._grow(self._head().seq)
-        except (Broken, Gone, OSError) as problem:
-            self.problem = str(problem)
-            _log.error("the ledger is not signed any more: %s Run `toolgate ledger verify`.", problem)
+        # A step that was cancelled goes on in its thread.
+        with self._lock:
+            if self._given_up:
+                return
+            try:
+                self._sign()
+                self.problem = None
+            except OSError as problem:
+                # What was half written is not believed: the next step starts from what was published.
+                self._let_go()
+                if self.problem is None:
+                    _log.error("the ledger cannot be signed: %s; it is tried on", problem)
+                self.problem = str(problem)
+            except (Broken, Gone, Damaged, ValueError) as problem:
+                self._given_up = True
+                self.problem = str(problem)
+                _log.error("the ledger is not signed any more: %s Run `toolgate ledger verify`.", problem)
 
-    def _grow(self, end: int) -> None:
-        grown = False
-        while lines := self._follower.read(end):
-            for at in range(0, len(lines), _AT_ONCE):
-                for line in lines[at : at + _AT_ONCE]:
-                    self._chain = check(self._chain, line)
-                    self._tree.add(bytes.fromhex(self._chain.hash))
-                if not self._stopping:
-                    time.sleep(0.0005)
-            grown = True
-        if grown or self._tree.published is None:
-            self._follower.sync()
-            self._tree.publish()
+    def _sign(self) -> None:
+        growth = self._growth = self._growth or _Growth(self._folder, self._signer)
+        growth.grow(self._head().seq, self._breathe)
+        self._signed = growth.tree.size
+
+    def _breathe(self) -> None:
+        """Let the loop have the interpreter; not while stopping, when only we work."""
+        if not self._stopping:
+            time.sleep(0.0005)
+
+    def _let_go(self) -> None:
+        if self._growth:
+            self._growth.close()
+            self._growth = None
 
 
 _VERIFY = "Run `toolgate ledger verify`. To go on without this ledger, move its folder away."

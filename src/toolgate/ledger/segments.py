@@ -17,10 +17,11 @@ from toolgate.ledger.chain import MAX_LINE
 KEY = "digest.key"
 LOCK = "lock"
 SIGNING_KEY = "signing.key"
+SPOOL = "spool"
 READERS = "readers"
 TREE = "tree"
 
-_OURS = frozenset({KEY, LOCK, READERS, SIGNING_KEY, TREE})
+_OURS = frozenset({KEY, LOCK, READERS, SIGNING_KEY, SPOOL, TREE})
 
 _SEGMENT = re.compile(r"(\d{10,18})\.jsonl")
 _TORN = re.compile(r"(\d{10,18})-[0-9a-f]{16}\.torn")

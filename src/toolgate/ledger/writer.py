@@ -10,12 +10,14 @@ Durability `disk`: a thread writes and flushes (`fdatasync`) what gathered while
 before, and the waiters are resolved after it. That survives a power cut, as far as the disk tells the
 truth.
 
-Nothing is called safe that is not. Where writing fails every waiter gets a `Refusal`, the writer is
-`failed`, and it tries again with the next record and every second. The first line that gets through tells
-of the outage.
+Nothing is called safe that is not. Where writing fails the writer is `failed` and tries again with the next
+record and every second; the first line that gets through tells of the outage. What becomes of records
+meanwhile `rescue.py` says: by default every waiter gets a `Refusal`. What was kept aside follows the record
+of the outage, before anything newer.
 """
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Awaitable
@@ -26,13 +28,17 @@ from typing import Literal
 
 from toolgate.errors import UNRECORDED, Refusal
 from toolgate.ledger.acts import Outage, outage_over, torn_aside
-from toolgate.ledger.chain import Head, encode
+from toolgate.ledger.chain import Head, encode, parse, record_of
 from toolgate.ledger.durability import Disk, Os, Way
 from toolgate.ledger.folder import claim, unusable
 from toolgate.ledger.recover import recover, unrecorded
+from toolgate.ledger.rescue import Allow, Deny, Rescue, Spool
+from toolgate.ledger.segments import SPOOL, backward, segments
 from toolgate.ledger.tail import Tail
 from toolgate.model import Record
 from toolgate.ports import Clock
+
+_log = logging.getLogger("toolgate.ledger")
 
 Waiter = asyncio.Future[None]
 Batch = list[tuple[bytes, Waiter]]
@@ -53,6 +59,8 @@ class Writer:
         backlog: int = 4096,
         pause: float = 1.0,
         deadline: float = 10.0,
+        on_failure: Literal["deny", "spool", "allow"] = "deny",
+        spool_bytes: int = 16 * 1024 * 1024,
         clock: Clock = time.time,
     ) -> None:
         """A segment is closed at `segment_bytes`; `backlog` records may wait. `pause` (seconds) lies between
@@ -63,6 +71,10 @@ class Writer:
         self._backlog = backlog
         self._pause = pause
         self._deadline = deadline
+        self._on_failure = on_failure
+        self._spool_bytes = spool_bytes
+        self._rescue: Rescue = Deny()
+        self._lost_before = 0
         self._clock = clock
         self._pending: Batch = []
         self._bytes = 0
@@ -75,6 +87,21 @@ class Writer:
     def failed(self) -> str | None:
         """Why records cannot be written at the moment; None while all is well."""
         return self._outage.reason if self._outage else None
+
+    @property
+    def answering(self) -> bool:
+        """Whether calls are answered: also in an outage, where the config and the room left allow it."""
+        return self._outage is None or not self._outage.refused or self._on_failure == "allow"
+
+    @property
+    def kept(self) -> int:
+        """Records kept aside until the ledger can be written again."""
+        return self._rescue.kept
+
+    @property
+    def lost(self) -> int:
+        """Calls answered unrecorded since the start, where the config says so."""
+        return self._rescue.lost
 
     @property
     def head(self) -> Head:
@@ -91,8 +118,12 @@ class Writer:
         with ExitStack() as undo:
             self._lock = claim(self._folder)
             undo.callback(os.close, self._lock)
-            self._tail = self._reopen()
+            spool = self._spool()
+            if spool:
+                undo.callback(spool.close)
+            self._tail = self._reopen(spool)
             undo.pop_all()
+        self._rescue = self._chosen_rescue(spool)
         self._way = self._chosen_way()
         self._open = True
 
@@ -106,6 +137,9 @@ class Writer:
             data = encode(record)
         except ValueError as problem:
             _refuse(waiter, str(problem))
+            return waiter
+        if self._outage and self._open and (self._way.busy or self._rescue.kept):
+            self._turn_away([(data, waiter)], self._outage)
             return waiter
         obstacle = self._obstacle(len(data))
         if obstacle:
@@ -131,18 +165,50 @@ class Writer:
             self._retry.cancel()
         if await self._way.aclose():
             self._tail.close()
+            if isinstance(self._rescue, Spool):
+                self._rescue.close()
             os.close(self._lock)
 
-    def _reopen(self) -> Tail:
+    def _spool(self) -> Spool | None:
+        """The spool, also where it is not wanted any more but there is one: it may hold something."""
+        try:
+            if self._on_failure == "spool" or (self._folder / SPOOL).exists():
+                return Spool(self._folder, self._spool_bytes)
+        except OSError as problem:
+            text = f"has no room for a spool of {self._spool_bytes} bytes: {problem.strerror}."
+            raise unusable(self._folder, text, "Free some, or set ledger.on_failure.") from problem
+        return None
+
+    def _chosen_rescue(self, spool: Spool | None) -> Rescue:
+        if spool and self._on_failure == "spool":
+            return spool
+        if spool:
+            spool.close()
+            (self._folder / SPOOL).unlink()
+        return Allow() if self._on_failure == "allow" else Deny()
+
+    def _reopen(self, spool: Spool | None) -> Tail:
         try:
             found = recover(self._folder)
             torn = [torn_aside(one, self._clock()) for one in unrecorded(self._folder, found.head)]
             tail = Tail(found, self._segment_bytes)
             if torn:
                 tail.write([encode(record) for record in torn], durable=True)
+            if spool:
+                self._take_up(spool, tail)
         except OSError as problem:
             raise unusable(self._folder, f"cannot be used as ledger: {problem.strerror}.") from problem
         return tail
+
+    def _take_up(self, spool: Spool, tail: Tail) -> None:
+        """A process ended in an outage: what it kept aside goes into the ledger before anything else."""
+        held = spool.held()
+        if not held:
+            return
+        if not _ends_with(self._folder, held):
+            told = Outage(self._clock(), "the gateway ended in an outage", kept=len(held))
+            tail.write([encode(outage_over(told, self._clock())), *held], durable=True)
+        spool.clear()
 
     def _chosen_way(self) -> Way:
         if self._durability == "disk":
@@ -153,9 +219,6 @@ class Writer:
         """Why a record of `size` bytes cannot even wait."""
         if not self._open:
             return "the ledger is closed"
-        if self._outage and self._way.busy:
-            self._outage.refused += 1
-            return self._outage.reason
         if len(self._pending) >= self._backlog or self._bytes + size > MAX_PENDING_BYTES:
             return "too many records are waiting for the ledger"
         return None
@@ -168,29 +231,67 @@ class Writer:
         batch, self._pending, self._bytes = self._pending, [], 0
         records = [data for data, _ in batch]
         if self._outage:
+            self._outage.kept = self._rescue.kept
+            self._outage.lost = self._rescue.lost - self._lost_before
             records.insert(0, encode(outage_over(self._outage, self._clock())))
         self._way.write(records, partial(self._settle, batch))
+
+    def _drain(self) -> None:
+        """What was kept aside goes before anything newer."""
+        try:
+            held = self._rescue.held()
+        except OSError as problem:
+            self._fail([], f"the spool cannot be read: {problem.strerror}")
+        else:
+            self._way.write(held, self._drained)
+
+    def _drained(self, problem: Exception | None) -> None:
+        if problem is None:
+            try:
+                self._rescue.clear()
+            except OSError as fault:
+                problem = fault
+        self._settle([], problem)
 
     def _settle(self, batch: Batch, problem: Exception | None) -> None:
         """Tell those who wait how their batch ended."""
         if problem:
             self._fail(batch, str(problem))
         else:
-            self._outage = None
+            self._over()
             for _, waiter in batch:
                 if not waiter.done():
                     waiter.set_result(None)
+            if self._rescue.kept:
+                self._drain()
+                return
         if self._pending:
             self._flush()
+
+    def _over(self) -> None:
+        if self._outage:
+            _log.warning("records are written again")
+            self._outage = None
 
     def _fail(self, batch: Batch, reason: str) -> None:
         if self._way.busy:  # Stuck: who waits behind it would wait for nothing.
             batch, self._pending, self._bytes = batch + self._pending, [], 0
-        self._outage = self._outage or Outage(self._clock(), reason)
-        self._outage.refused += len(batch)
-        for _, waiter in batch:
-            _refuse(waiter, reason)
+        if self._outage is None:
+            self._outage = Outage(self._clock(), reason)
+            self._lost_before = self._rescue.lost
+            _log.error("records cannot be written: %s; calls without a record: %s", reason, self._on_failure)
+        self._turn_away(batch, self._outage)
         self._plan_retry()
+
+    def _turn_away(self, batch: Batch, outage: Outage) -> None:
+        """What could not be written: its caller is answered where the way chosen for this allows it."""
+        for data, waiter in batch:
+            if self._rescue.take(data):
+                if not waiter.done():
+                    waiter.set_result(None)
+            else:
+                outage.refused += 1
+                _refuse(waiter, outage.reason)
 
     def _plan_retry(self) -> None:
         if self._outage and not self._retry and self._open:
@@ -200,6 +301,12 @@ class Writer:
         self._retry = None
         self._flush()
         self._plan_retry()
+
+
+def _ends_with(folder: Path, records: list[bytes]) -> bool:
+    """Whether these were written already, and only the spool not cleared any more."""
+    last = next((line for segment in reversed(segments(folder)) for line in backward(segment.path)), b"")
+    return parse(last) is not None and record_of(last) == records[-1]
 
 
 def _refuse(waiter: Waiter, reason: str) -> None:

@@ -1,6 +1,6 @@
 """What the readers of the ledger say of themselves at a scrape: how far behind they are, and what they dropped."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -25,26 +25,57 @@ class Reader(Protocol):
         ...
 
 
+class Written(Protocol):
+    """The ledger's writer, as far as it is counted."""
+
+    @property
+    def kept(self) -> int:
+        """Records kept aside."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Calls answered unrecorded."""
+        ...
+
+
+class Signed(Protocol):
+    """The checkpoints, as far as they are counted."""
+
+    problem: str | None
+
+    @property
+    def lag(self) -> int:
+        """Records no checkpoint covers yet."""
+        ...
+
+
 class ReaderMetrics:
     """A collector of `prometheus_client`."""
 
-    def __init__(
-        self, readers: Sequence[Reader], unsigned: Callable[[], int], signing: Callable[[], bool]
-    ) -> None:
-        """`unsigned` says how many records no checkpoint covers yet, `signing` whether one still can."""
+    def __init__(self, readers: Sequence[Reader], ledger: Written, checkpoints: Signed) -> None:
         self._readers = readers
-        self._unsigned = unsigned
-        self._signing = signing
+        self._ledger = ledger
+        self._checkpoints = checkpoints
 
     def collect(self) -> Iterator[Metric]:
         """The families as of now; called from whichever thread scrapes."""
+        ledger, signed = self._ledger, self._checkpoints
         yield GaugeMetricFamily(
-            "toolgate_ledger_unsigned_records", "Records no checkpoint covers yet.", value=self._unsigned()
+            "toolgate_ledger_spooled_records",
+            "Records kept aside until they can be written.",
+            value=ledger.kept,
+        )
+        yield CounterMetricFamily(
+            "toolgate_ledger_unrecorded_calls", "Calls answered without a record.", value=ledger.lost
+        )
+        yield GaugeMetricFamily(
+            "toolgate_ledger_unsigned_records", "Records no checkpoint covers yet.", value=signed.lag
         )
         yield GaugeMetricFamily(
             "toolgate_ledger_signing_failed",
-            "1 once no checkpoint can be signed any more.",
-            value=not self._signing(),
+            "1 while no checkpoint can be signed.",
+            value=signed.problem is not None,
         )
         lag = GaugeMetricFamily(
             "toolgate_sink_lag_records", "Records a sink has not got yet.", labels=("sink",)
