@@ -1,16 +1,16 @@
 """From the upstream's answer to the client's, closing the record on the way. No routing, no policy.
 
-An answer in one message closes the record before it leaves. An answer in several writes a `begin` line
+An answer in one message closes the record, and leaves once that is safe. An answer in several writes a `begin` line
 before its first message and an `end` line before its last.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator
 
 from toolgate.errors import Refusal
 from toolgate.ledger.entry import Entry
-from toolgate.model import Call, Outcome, Principal, Reply, Session
+from toolgate.model import Call, Outcome, Principal, Promise, Reply, Session
 from toolgate.protocol import bridge, refused
 from toolgate.protocol.bridge import Incoming, Return, Sort
 from toolgate.routing.table import Door
@@ -28,14 +28,12 @@ async def follow(reply: Reply, back: Return, call: Call, entry: Entry) -> Reply:
         answer = back.read(reply.message)
         if answer.sort not in _FINAL:
             raise bridge.lie("the one message is no response")
-        await _close(entry, answer)
-        return Reply(message=answer.message, status=reply.status)
+        return Reply(message=answer.message, status=reply.status, recorded=_close(entry, answer))
     messages = _read(reply.stream, back)
     first = await anext(messages)
     if first.sort in _FINAL:
         await messages.aclose()
-        await _close(entry, first)
-        return Reply(message=first.message)
+        return Reply(message=first.message, recorded=_close(entry, first))
     await entry.begin()
     entry.handed_over = True
     return Reply(stream=await begun(_rest(first, messages, call, entry)))
@@ -91,7 +89,7 @@ async def _failure(entry: Entry, error: BaseException) -> Refusal:
     raise error
 
 
-def _close(entry: Entry, answer: Incoming) -> Awaitable[None]:
+def _close(entry: Entry, answer: Incoming) -> Promise:
     size = len(answer.message)
     if answer.sort is Sort.ERROR:
         return entry.close(Outcome.ERROR, code=answer.code, size=size)

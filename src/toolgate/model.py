@@ -1,8 +1,8 @@
 """The nouns every other file speaks. Data only: a method that needs another module is in the wrong file."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -170,6 +170,14 @@ class Decision(Struct, frozen=True):
     """Set where the call was counted in totals."""
 
 
+class Promise(Awaitable[None], Protocol):
+    """When something is safe in the ledger. Awaiting it raises what `then` is told."""
+
+    def then(self, told: Callable[[Exception | None], None]) -> None:
+        """Call this once it is decided: with None where it is safe, else with the `Refusal` to answer."""
+        ...
+
+
 class Reply(Struct, eq=False):
     """What an upstream answered: one whole message, or a stream of whole messages that ends with the response.
 
@@ -181,6 +189,8 @@ class Reply(Struct, eq=False):
     status: int = 200
     session: str | None = None
     """The sealed id of a session that begins with this answer."""
+    recorded: Promise | None = None
+    """Before this the message must not leave; None where it may at once."""
 
 
 class Record(Struct, omit_defaults=True):

@@ -59,8 +59,15 @@ class Pipeline:
             Way.LOCAL: self.local,
         }
 
-    def request(self, call: Call) -> Coroutine[Any, Any, Reply]:
+    async def request(self, call: Call) -> Reply:
         """Answer one request. Raises `Refusal`, recorded already."""
+        reply = await self.attend(call)
+        if reply.recorded is not None:
+            await reply.recorded
+        return reply
+
+    def attend(self, call: Call) -> Coroutine[Any, Any, Reply]:
+        """As `request`, for those who keep the reply back themselves until it is `recorded`."""
         return self._ways[METHODS[call.method].way](call)
 
     async def unary(self, call: Call) -> Reply:

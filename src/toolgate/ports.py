@@ -1,12 +1,12 @@
 """What an extension or adapter must meet. Stages know each other only through these and `model.py`."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from toolgate.errors import UPSTREAM_FAILED, Refusal
-from toolgate.model import Call, Decision, Principal, Record, Reply, Session, Target
+from toolgate.model import Call, Decision, Principal, Promise, Record, Reply, Session, Target
 
 Clock = Callable[[], float]
 """Unix seconds. Passed in so that tests own time."""
@@ -177,9 +177,9 @@ class HttpResponse(Protocol):
         """Lower-case names; the last value of a repeated name."""
         ...
 
-    @property
-    def complete(self) -> bool:
-        """Whether all of the body is here, so that `read` does not suspend. False where it cannot be told."""
+    def whole(self, limit: int) -> bytes | None:
+        """The body where all of it is here already, else None: then `read` it. Raises `HttpError` when it is
+        larger than `limit` bytes."""
         ...
 
     async def read(self, limit: int) -> bytes:
@@ -235,8 +235,8 @@ class HttpError(Exception):
 class Ledger(Protocol):
     """Where records go."""
 
-    def append(self, record: Record) -> Awaitable[None]:
-        """Resolves once the record is as safe as the configured durability promises. Raises `Refusal`
+    def append(self, record: Record) -> Promise:
+        """Decided once the record is as safe as the configured durability promises; a `Refusal`
         where it cannot be written: then nothing may be answered."""
         ...
 

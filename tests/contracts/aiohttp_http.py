@@ -41,8 +41,11 @@ class AiohttpResponse:
     def __init__(self, inner: aiohttp.ClientResponse) -> None:
         self.inner = inner
         self.status = inner.status
-        self.complete = False
         self.headers = {name.lower(): value.strip() for name, value in inner.raw_headers}
+
+    def whole(self, limit: int) -> bytes | None:
+        """See the port; aiohttp does not tell."""
+        return None
 
     async def read(self, limit: int) -> bytes:
         """See the port."""

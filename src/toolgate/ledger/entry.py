@@ -7,13 +7,13 @@ end, a `begin` line is written first, so that nothing is ever answered unrecorde
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol
 
 from toolgate.errors import INTERNAL_ERROR, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, Refusal
 from toolgate.ledger.marks import new_id, timestamp
-from toolgate.model import Call, Decision, Hold, Outcome, Principal, Record, Session, Target
+from toolgate.model import Call, Decision, Hold, Outcome, Principal, Promise, Record, Session, Target
 from toolgate.ports import Ledger
 
 _log = logging.getLogger("toolgate.incident")
@@ -80,10 +80,7 @@ class Book:
             request_bytes=len(call.body),
             config=world.version,
         )
-        entry = Entry(record, self)
-        world.lease.take()
-        entry.then(world.lease.give_back)
-        return entry
+        return Entry(record, self, world.lease)
 
     def describe_arguments(self, record: Record, arguments: Any) -> None:
         """Put the arguments into the record, as the config wants them."""
@@ -92,7 +89,7 @@ class Book:
         else:
             record.arguments_digest = self._digest(arguments)
 
-    def write(self, record: Record) -> Awaitable[None]:
+    def write(self, record: Record) -> Promise:
         """Count and append."""
         self._count(record)
         return self.ledger.append(record)
@@ -101,14 +98,16 @@ class Book:
 class Entry:
     """One call's record. Use as an async context manager: an exception that leaves it closes it."""
 
-    def __init__(self, record: Record, book: Book) -> None:
+    def __init__(self, record: Record, book: Book, lease: Lease) -> None:
         self.record = record
         self._book = book
+        self._lease = lease
+        lease.take()
         self._started = time.perf_counter()
         self._upstream_started = 0.0
         self._begun = False
         self._closed = False
-        self._after: list[Callable[[], object]] = []
+        self._after: tuple[Callable[[], object], ...] = ()
         self._hops: list[Hop] = []
         self._hold: Hold | None = None
         self.handed_over = False
@@ -116,7 +115,7 @@ class Entry:
 
     def then(self, act: Callable[[], object]) -> None:
         """Do this when the record is closed."""
-        self._after.append(act)
+        self._after += (act,)
 
     def identified(self, principal: Principal, session: Session | None) -> None:
         """Who calls."""
@@ -131,14 +130,14 @@ class Entry:
 
     def aimed(self, target: Target) -> None:
         """What at."""
-        self.record.kind = target.kind.value
+        self.record.kind = target.kind
         self.record.server = target.server
         self.record.target = target.name or None
 
     def decided(self, decision: Decision, arguments: Any) -> None:
         """What policy said, and of which arguments."""
         record = self.record
-        record.decision = decision.effect.value
+        record.decision = decision.effect
         record.rule = decision.rule
         record.reason = decision.reason
         record.policy = decision.policy
@@ -166,8 +165,8 @@ class Entry:
 
     def close(
         self, outcome: Outcome, *, code: int | None = None, detail: str | None = None, size: int = 0
-    ) -> Awaitable[None]:
-        """Write the record. The returned awaitable need not be awaited where nobody waits for an answer."""
+    ) -> Promise:
+        """Write the record. Who waits for no answer need not wait for this."""
         self._closed = True
         record = self.record
         now = time.perf_counter()
@@ -175,7 +174,7 @@ class Entry:
         for hop in self._hops:
             if hop.crossed is not None:
                 record.upstream_revision = hop.crossed
-        record.outcome = outcome.value
+        record.outcome = outcome
         record.code = code
         if detail is not None:
             record.detail = detail
@@ -188,6 +187,7 @@ class Entry:
             record.totals = None
         for act in self._after:
             act()
+        self._lease.give_back()
         return self._book.write(record)
 
     async def __aenter__(self) -> "Entry":

@@ -1,18 +1,18 @@
 """Puts records into the ledger and says when they are safe. Knows nothing of calls, or of what is answered.
 
 Durability `os`: what is appended in one turn of the event loop is written by one `os.write` before the loop
-waits again, and its waiters are resolved right after it. That survives the end of the process by any means
+waits again, and whoever waits is told right after it. That survives the end of the process by any means
 (kill -9). A power cut, or a crash of the kernel, loses what was not flushed yet: left to itself the kernel
 takes up to about 30 seconds, so a thread flushes once a second. That leaves about the last second, more on
 a disk that is slower.
 
 Durability `disk`: a thread writes and flushes (`fdatasync`) what gathered while it was busy with the batch
-before, and the waiters are resolved after it. That survives a power cut, as far as the disk tells the
+before, and whoever waits is told after it. That survives a power cut, as far as the disk tells the
 truth.
 
 Nothing is called safe that is not. Where writing fails the writer is `failed` and tries again with the next
 record and every second; the first line that gets through tells of the outage. What becomes of records
-meanwhile `rescue.py` says: by default every waiter gets a `Refusal`. What was kept aside follows the record
+meanwhile `rescue.py` says: by default everybody gets a `Refusal`. What was kept aside follows the record
 of the outage, before anything newer.
 """
 
@@ -20,8 +20,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -31,6 +30,7 @@ from toolgate.ledger.acts import Outage, outage_over, torn_aside
 from toolgate.ledger.chain import Head, encode, parse, record_of
 from toolgate.ledger.durability import Disk, Os, Way
 from toolgate.ledger.folder import claim, unusable
+from toolgate.ledger.promise import Promise
 from toolgate.ledger.recover import recover, unrecorded
 from toolgate.ledger.rescue import Allow, Deny, Rescue, Spool
 from toolgate.ledger.segments import SPOOL, backward, segments
@@ -40,8 +40,7 @@ from toolgate.ports import Clock
 
 _log = logging.getLogger("toolgate.ledger")
 
-Waiter = asyncio.Future[None]
-Batch = list[tuple[bytes, Waiter]]
+Batch = list[tuple[bytes, Promise]]
 
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 """Encoded records that may wait, beside the bound on their number."""
@@ -127,30 +126,30 @@ class Writer:
         self._way = self._chosen_way()
         self._open = True
 
-    def append(self, record: Record) -> Awaitable[None]:
+    def append(self, record: Record) -> Promise:
         """Take the record as it is now. The answer resolves once the record is safe, or raises `Refusal`.
 
         The record is on its way when this returns; awaiting the answer is for those who want to know.
         """
-        waiter: Waiter = self._loop.create_future()
+        recorded = Promise()
         try:
             data = encode(record)
         except ValueError as problem:
-            _refuse(waiter, str(problem))
-            return waiter
+            recorded.settle(_refusal(str(problem)))
+            return recorded
         if self._outage and self._open and (self._way.busy or self._rescue.kept):
-            self._turn_away([(data, waiter)], self._outage)
-            return waiter
+            self._turn_away([(data, recorded)], self._outage)
+            return recorded
         obstacle = self._obstacle(len(data))
         if obstacle:
-            _refuse(waiter, obstacle)
-            return waiter
-        self._pending.append((data, waiter))
+            recorded.settle(_refusal(obstacle))
+            return recorded
+        self._pending.append((data, recorded))
         self._bytes += len(data)
         if not self._planned:
             self._planned = True
             self._loop.call_soon(self._flush)
-        return waiter
+        return recorded
 
     async def aclose(self) -> None:
         """Write what is pending, flush, give the folder back. Later records are refused. Waits at most
@@ -160,7 +159,9 @@ class Writer:
         self._open = False
         self._flush()
         while self._way.busy and self._pending:
-            await asyncio.wait([waiter for _, waiter in self._pending], timeout=self._deadline)
+            _, last = self._pending[-1]
+            with suppress(TimeoutError, Refusal):
+                await asyncio.wait_for(last, self._deadline)
         if self._retry:
             self._retry.cancel()
         if await self._way.aclose():
@@ -259,9 +260,8 @@ class Writer:
             self._fail(batch, str(problem))
         else:
             self._over()
-            for _, waiter in batch:
-                if not waiter.done():
-                    waiter.set_result(None)
+            for _, recorded in batch:
+                recorded.settle(None)
             if self._rescue.kept:
                 self._drain()
                 return
@@ -285,13 +285,12 @@ class Writer:
 
     def _turn_away(self, batch: Batch, outage: Outage) -> None:
         """What could not be written: its caller is answered where the way chosen for this allows it."""
-        for data, waiter in batch:
+        for data, recorded in batch:
             if self._rescue.take(data):
-                if not waiter.done():
-                    waiter.set_result(None)
+                recorded.settle(None)
             else:
                 outage.refused += 1
-                _refuse(waiter, outage.reason)
+                recorded.settle(_refusal(outage.reason))
 
     def _plan_retry(self) -> None:
         if self._outage and not self._retry and self._open:
@@ -309,11 +308,6 @@ def _ends_with(folder: Path, records: list[bytes]) -> bool:
     return parse(last) is not None and record_of(last) == records[-1]
 
 
-def _refuse(waiter: Waiter, reason: str) -> None:
-    if waiter.done():
-        return
+def _refusal(reason: str) -> Refusal:
     text = "This call could not be recorded, so it is not answered."
-    waiter.set_exception(
-        Refusal("ledger", "ledger_unavailable", text, code=UNRECORDED, status=503, reason=reason)
-    )
-    waiter.exception()  # Seen: whoever does not wait for it must not be warned of it.
+    return Refusal("ledger", "ledger_unavailable", text, code=UNRECORDED, status=503, reason=reason)

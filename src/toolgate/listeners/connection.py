@@ -60,6 +60,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._find = shared.heads.find
+        self.date = shared.date
         self._parser: Any = None
         self._loop = asyncio.get_running_loop()
         self.peer = ""
@@ -302,10 +303,6 @@ class Connection(asyncio.Protocol):
             self._start(head, body)
 
     # Writing
-
-    def date(self) -> bytes:
-        """The line every answer carries."""
-        return self._shared.date()
 
     def write(self, data: bytes) -> None:
         """Send it; dropped where the client has left."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol
@@ -42,8 +42,8 @@ class Connection(Protocol):
 
     peer: str
 
-    def date(self) -> bytes:
-        """The line of the date."""
+    date: Callable[[], bytes]
+    """The line of the date."""
 
     def write(self, data: bytes) -> None:
         """Send; dropped where the client has left."""
@@ -157,7 +157,22 @@ class Exchange:
     # Answers
 
     def reply(self, reply: Reply) -> None:
-        """Send a reply of one message."""
+        """Send a reply of one message, once it may leave."""
+        if reply.recorded is not None:
+            reply.recorded.then(lambda problem: self._settled(reply, problem))
+        else:
+            self._send(reply)
+
+    def _settled(self, reply: Reply, problem: Exception | None) -> None:
+        try:
+            if isinstance(problem, Refusal):
+                self.refuse(problem)
+            else:
+                self._send(reply)
+        except Exception as error:  # noqa: BLE001 - the other answers of this turn must leave
+            self.broken(error)
+
+    def _send(self, reply: Reply) -> None:
         headers: Fields = _ONLY_JSON
         if reply.session is not None:
             headers = (JSON, (b"mcp-session-id", reply.session.encode()))
@@ -200,7 +215,7 @@ class Exchange:
     def answer(self, status: int, headers: Fields, body: bytes) -> None:
         """A whole answer."""
         self._started = True
-        lines = _lines(status, self._allowed(headers))
+        lines = _lines(status, headers if self.origin is None else self._readable(headers))
         if status not in _BODILESS:
             lines = b"%bcontent-length: %d\r\n" % (lines, len(body))
         if self.head.method == "HEAD":
@@ -238,7 +253,9 @@ class Exchange:
 
     def _start_stream(self, headers: Fields) -> None:
         self._started = True
-        lines = _lines(200, self._allowed(headers)) + self._connection.date()
+        lines = (
+            _lines(200, headers if self.origin is None else self._readable(headers)) + self._connection.date()
+        )
         framing = b"connection: close\r\n" if self.head.http10 else b"transfer-encoding: chunked\r\n"
         self._connection.write(b"%b%b\r\n" % (lines, framing))
 
@@ -255,9 +272,9 @@ class Exchange:
         self._answered = True
         self._connection.finished(keep=keep)
 
-    def _allowed(self, headers: Fields) -> Fields:
-        if self.origin is None:
-            return headers
+    def _readable(self, headers: Fields) -> Fields:
+        """With what lets the page read the answer."""
+        assert self.origin is not None
         return (
             *headers,
             (b"access-control-allow-origin", self.origin.encode("latin-1")),

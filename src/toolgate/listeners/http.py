@@ -90,7 +90,7 @@ class App:
         exchange.id, exchange.method = ident, message["method"]
         call = exchange.call(modern.read(exchange.headers, message, ident, body, door))
         exchange.watch()
-        return self._pipeline.request(call)
+        return self._pipeline.attend(call)
 
     def _legacy(self, exchange: Exchange, message: Any, body: bytes, door: str) -> Awaitable[Reply | None]:
         ident = jsonrpc.request_id(message)
@@ -100,7 +100,7 @@ class App:
             return self._notify(exchange, call)
         exchange.method, exchange.revision = call.method, call.revision
         exchange.may_be_taken_back(call)
-        return self._pipeline.request(call)
+        return self._pipeline.attend(call)
 
     async def _notify(self, exchange: Exchange, call: Call) -> None:
         await self._pipeline.notify(call)

@@ -82,6 +82,8 @@ def judge(plan: Plan, situation: Situation) -> Decision:
         verdict = rule.condition.judge(situation)
         if verdict is False:
             continue
+        if verdict is True and not errors:
+            return rule.decision
         errors = _noted(errors, rule, verdict)
         if matches(rule, verdict):
             return _with(rule.decision, errors)

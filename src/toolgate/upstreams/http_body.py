@@ -47,12 +47,18 @@ class Body:
         """All of it; does not suspend where all of it is here. Raises `HttpError`. Cancelling it closes."""
         if self.failure is not None:
             raise self.failure
+        body = self.whole(limit)
+        return await self._gather(limit) if body is None else body
+
+    def whole(self, limit: int) -> bytes | None:
+        """All of it, where all of it is here. Raises `HttpError`."""
         if not self.complete:
-            return await self._gather(limit)
+            return None
         if self._unread > limit:
             raise _too_large()
-        body = b"".join(self._parts)
-        self._parts.clear()
+        parts = self._parts
+        body = parts.pop() if len(parts) == 1 else b"".join(parts)
+        parts.clear()
         self._unread = 0
         return body
 

@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
             self.drop()
             return
         answer.feed(data)
-        if answer.ended:
+        if answer.complete or answer.failure is not None:
             self._settle(answer)
 
     def _settle(self, answer: Answer) -> None:

@@ -149,7 +149,7 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """See `Owner`: to whoever waits longest, else to the idle ones."""
-        if not self._hand(connection):
+        if not (self._waiters and self._hand(connection)):
             connection.idle_since = self._loop.time()
             self._idle.append(connection)
 

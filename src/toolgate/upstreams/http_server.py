@@ -7,7 +7,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 from toolgate.errors import Refusal
 from toolgate.model import Principal, Reply, Session
@@ -81,10 +82,11 @@ class HttpServer:
             transport = await self._other_transport(no)
         return await transport.initialize(session, principal)
 
-    async def exchange(self, out: Outbound) -> Reply:
+    def exchange(self, out: Outbound) -> Coroutine[Any, Any, Reply]:
         """Send a request, return the answer."""
-        if out.session is None:
-            return await self._exchange_stateless(out)
+        return self._exchange_stateless(out) if out.session is None else self._exchange_in_session(out)
+
+    async def _exchange_in_session(self, out: Outbound) -> Reply:
         await self._with_sessions()
         try:
             return await self._for_sessions.exchange(out)

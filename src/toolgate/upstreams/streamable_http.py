@@ -6,7 +6,7 @@ chose. Nothing is sent twice unless the message says that twice does no harm (E8
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from functools import lru_cache
 
 import msgspec
@@ -23,6 +23,9 @@ from toolgate.upstreams.http_events import MAX_MESSAGE, events, is_stream
 from toolgate.upstreams.http_failures import refusal_of, refusal_of_status
 
 Fields = tuple[tuple[bytes, bytes], ...]
+
+LONG = 256
+"""Characters of a name too long to be remembered."""
 
 _NAMED = frozenset({"tools/call", "prompts/get", "resources/read"})
 
@@ -94,6 +97,7 @@ class StreamableHttp:
         self._pin = revision
         self._handshakes = Handshakes()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._routed = _remembered(self._headers)
 
     async def initialize(self, session: Session, principal: Principal) -> Opened:
         """Open this server's side of a client's session."""
@@ -256,8 +260,11 @@ class StreamableHttp:
     # HTTP
 
     def _stateless_headers(self, out: Outbound) -> Fields:
-        routing = _routing(out.revision, out.method, out.name if out.method in _NAMED else None)
-        return (*self._headers, *routing, *out.headers)
+        name = out.name if out.method in _NAMED else None
+        if name is not None and len(name) > LONG:
+            return (*self._headers, *_routing(out.revision, out.method, name), *out.headers)
+        headers = self._routed(out.revision, out.method, name)
+        return (*headers, *out.headers) if out.headers else headers
 
     def _session_headers(self, agreed: Agreed) -> Fields:
         headers = (*self._headers, (b"mcp-protocol-version", agreed.revision.encode()))
@@ -295,8 +302,9 @@ class StreamableHttp:
             response.close()
             raise refusal_of_status(response.status)
         try:
-            if response.complete:
-                return await response.read(MAX_MESSAGE)
+            whole = response.whole(MAX_MESSAGE)
+            if whole is not None:
+                return whole
             async with asyncio.timeout(self._seconds):
                 return await response.read(MAX_MESSAGE)
         except HttpError as error:
@@ -371,7 +379,16 @@ class StreamableHttp:
         task.add_done_callback(self._tasks.discard)
 
 
-@lru_cache(maxsize=1024)
+def _remembered(fixed: Fields) -> Callable[[str, str, str | None], Fields]:
+    """A function that puts the routing headers behind these, and makes the same tuple only once."""
+
+    @lru_cache(maxsize=1024)
+    def routed(revision: str, method: str, name: str | None) -> Fields:
+        return (*fixed, *_routing(revision, method, name))
+
+    return routed
+
+
 def _routing(revision: str, method: str, name: str | None) -> Fields:
     """The headers that say what a message of the stateless revision is about."""
     fields = ((b"mcp-protocol-version", revision.encode()), (b"mcp-method", method.encode()))
