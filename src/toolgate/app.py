@@ -41,6 +41,7 @@ from toolgate.model import Record
 from toolgate.pipeline import Pipeline
 from toolgate.pool import Pool
 from toolgate.ports import Full, Tally
+from toolgate.protocol.deferred import DeferredCalls
 from toolgate.protocol.seal import KeyRing
 from toolgate.routing.sessions import Sessions
 from toolgate.telemetry.metrics import Metrics
@@ -73,6 +74,8 @@ class Gateway:
         self._path = path
         self._loaded = loaded
         self._config = loaded.value
+        keys = [key.get_secret_value() for key in self._config.sessions.keys]
+        self._keys = KeyRing(keys or [token_bytes(32)])
         self._metrics = Metrics()
         self._pool = Pool()
         self._http = HttpClient(max_connections=8)
@@ -118,6 +121,7 @@ class Gateway:
             self._sessions(),
             kit.catalog,
             subscribers,
+            DeferredCalls(self._keys, time.time),
             traced_share(self._config),
         )
         self._reloader = Reloader(self._path, self._loaded, built, self._pipeline, kit, self._note)
@@ -180,8 +184,7 @@ class Gateway:
         return Book(self._ledger, digest, self._metrics.count)
 
     def _sessions(self) -> Sessions:
-        keys = [key.get_secret_value() for key in self._config.sessions.keys] or [token_bytes(32)]
-        return Sessions(KeyRing(keys), self._config.sessions.lifetime, time.time)
+        return Sessions(self._keys, self._config.sessions.lifetime, time.time)
 
     def _pages(self) -> Pages:
         config = self._config

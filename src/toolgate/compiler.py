@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from pydantic import BaseModel, SecretStr
 
@@ -34,6 +35,7 @@ from toolgate.ports import Clock, Decide, Http, Identify, Tally, Upstream
 from toolgate.routing.table import Door
 from toolgate.snapshot import Snapshot
 from toolgate.upstreams.crossing import Crossing
+from toolgate.upstreams.held import HeldCalls
 from toolgate.upstreams.http_client import HttpClient
 from toolgate.wiring import IDENTITIES, POLICIES, UPSTREAMS, load
 
@@ -50,6 +52,7 @@ class Kit(Struct, frozen=True, eq=False):
     pool: Pool
     catalog: Catalog
     tally: Tally
+    held: HeldCalls = msgspec.field(default_factory=HeldCalls)
 
 
 class Built(Struct, frozen=True, eq=False):
@@ -222,4 +225,4 @@ def _upstream(name: str, server: HttpServer | StdioServer, kit: Kit) -> Upstream
             max_children=server.max_children,
             idle_seconds=server.idle,
         )
-    return Crossing(upstream)
+    return Crossing(upstream, kit.held)

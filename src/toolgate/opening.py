@@ -24,11 +24,20 @@ def initialized(door: Door, session: Session, opened: dict[str, Opened]) -> tupl
     results = {name: json.loads(one.result) for name, one in opened.items()}
     if not door.shared:
         (result,) = results.values()
+        result["capabilities"] = _offered(result.get("capabilities", {}))
         session = msgspec.structs.replace(session, revision=_common(session, result))
     else:
         result = _merged(results)
         result["serverInfo"] = _IDENTITY
     return session, _text({**result, "protocolVersion": session.revision})
+
+
+def _offered(capabilities: Any) -> Any:
+    """What a single server offers, but for a list of tasks: it would be of everybody who shares our credential."""
+    tasks = capabilities.get("tasks") if isinstance(capabilities, dict) else None
+    if not isinstance(tasks, dict):
+        return capabilities
+    return {**capabilities, "tasks": {key: value for key, value in tasks.items() if key != "list"}}
 
 
 def _common(session: Session, result: dict[str, Any]) -> str:

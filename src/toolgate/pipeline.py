@@ -7,6 +7,7 @@ ask the same policy. Nothing is answered before the ledger holds it.
 import asyncio
 import itertools
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from toolgate import fanout, listening, opening
@@ -15,9 +16,21 @@ from toolgate.errors import INVALID_PARAMS, INVALID_REQUEST, Refusal
 from toolgate.follow import begun, follow, relay
 from toolgate.ledger.entry import Book, Entry
 from toolgate.listening import Subscribers, Subscription
-from toolgate.model import Call, Decision, Effect, Outcome, Principal, Reply, Session, Target
+from toolgate.model import Call, Decision, Effect, Kind, Outcome, Principal, Reply, Session, Target
 from toolgate.ports import Outbound, Upstream
-from toolgate.protocol import bridge, jsonrpc, legacy, merge, param_headers, subscriptions, tracing, versions
+from toolgate.protocol import (
+    bridge,
+    deferred,
+    jsonrpc,
+    legacy,
+    merge,
+    modern,
+    param_headers,
+    subscriptions,
+    tracing,
+    versions,
+)
+from toolgate.protocol.deferred import DeferredCalls
 from toolgate.protocol.methods import METHODS, Way
 from toolgate.protocol.tracing import Trace
 from toolgate.routing import table
@@ -38,6 +51,7 @@ class Pipeline:
         sessions: Sessions,
         catalog: Catalog,
         subscribers: Subscribers,
+        deferred_calls: DeferredCalls,
         traced_share: float | None = None,
     ) -> None:
         """`traced_share`: of the calls whose caller has not decided it, how many are traced. None: tracing is off."""
@@ -46,6 +60,7 @@ class Pipeline:
         self._book = book
         self._sessions = sessions
         self._catalog = catalog
+        self._deferred = deferred_calls
         self._numbers = itertools.count(1)
         self._flights: dict[tuple[str, bytes], tuple[Call, asyncio.Task[object]]] = {}
         self._listening: set[str] = set()
@@ -57,6 +72,7 @@ class Pipeline:
             Way.STREAM: self.listen,
             Way.SPREAD: self.spread,
             Way.LOCAL: self.local,
+            Way.DEFERRED: self.deferred,
         }
 
     async def request(self, call: Call) -> Reply:
@@ -88,6 +104,32 @@ class Pipeline:
             entry.by(out)
             reply = await route.upstream.exchange(out)
             back = bridge.Return(call, number, route.target.server, shared=world.door(call).shared)
+            if call.method == "tools/call" and deferred.may_be(call):
+                seal = self._deferred.sealer(principal, route.target.server, route.target.name)
+                back.change = partial(deferred.created, seal=seal)
+            return await follow(reply, back, call, entry)
+
+    async def deferred(self, call: Call) -> Reply:
+        """`tasks/*`: about a tool call that is answered later. Who may no longer see the tool knows of none."""
+        world = self.snapshot
+        async with self._book.open(call, world) as entry:
+            principal = await self._enter(world, call, entry)
+            if call.session is None and not modern.declares(call.params, modern.TASKS):
+                raise deferred.undeclared()
+            found = self._deferred.open(call.name, principal)
+            target = Target(Kind.TOOL, found.server, found.tool)
+            entry.aimed(target)
+            decision = await world.policy.decide(principal, target)
+            entry.decided(decision, None)
+            upstream = world.door(call).servers.get(found.server)
+            if upstream is None or decision.effect is Effect.DENY:
+                raise deferred.unknown()
+            number = self._depart(call, entry)
+            out = self._outbound(call, principal, number, found.id)
+            entry.by(out)
+            reply = await upstream.exchange(out)
+            back = bridge.Return(call, number, found.server, shared=world.door(call).shared)
+            back.change = partial(deferred.renamed, own=found.id, shown=call.name)
             return await follow(reply, back, call, entry)
 
     async def listing(self, call: Call) -> Reply:

@@ -151,8 +151,13 @@ class Upstream(Protocol):
         """Send a notification or a response; nothing is awaited but its acceptance."""
         ...
 
-    def listen(self, session: Session, principal: Principal) -> AsyncIterator[bytes]:
-        """Messages of the server that belong to no call (revisions with sessions)."""
+    def listen(
+        self, session: Session, principal: Principal, ready: Callable[[], None] | None = None
+    ) -> AsyncIterator[bytes]:
+        """Messages of the server that belong to no call (revisions with sessions).
+
+        `ready` is called once nothing of what the server says from then on is missed.
+        """
         ...
 
     async def forget(self, session: Session, principal: Principal) -> None:

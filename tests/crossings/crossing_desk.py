@@ -8,12 +8,29 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import uvicorn
+from mcp import UrlElicitationRequiredError
 from mcp.server import MCPServer
+from mcp.server.lowlevel import NotificationOptions
 from mcp.server.mcpserver import Context
-from mcp_types import Completion
+from mcp_types import (
+    Completion,
+    CreateMessageRequest,
+    CreateMessageRequestParams,
+    ElicitRequest,
+    ElicitRequestFormParams,
+    ElicitRequestURLParams,
+    EmptyResult,
+    InputRequiredResult,
+    ListRootsRequest,
+    SamplingMessage,
+    SubscribeRequestParams,
+    TextContent,
+    UnsubscribeRequestParams,
+)
 from pydantic import BaseModel, Field
 
 MODERN = "2026-07-28"
+PAGE = "ui://desk/bell"
 
 
 class Name(BaseModel):
@@ -30,12 +47,21 @@ class Desk:
         self.kind = kind
         self.seen: list[dict[str, Any]] = []
         self.done: list[str] = []
+        self.sessions: set[str] = set()
+        """Those it was named since the set was cleared."""
+        self.subscribed: list[str] = []
+        self._streams: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self.forgotten: set[str] = set()
         """Sessions that it answers 404 for, as after a restart."""
         self.cancelled = threading.Event()
         self.started = threading.Event()
         self.server = MCPServer("desk", instructions="Ring the bell.")
         _tools(self)
+        if kind == "sessions":
+            _questions(self)
+            _promises(self)
+        else:
+            _rounds(self)
         _rest(self)
         self._app = self.server.streamable_http_app()
 
@@ -58,6 +84,7 @@ class Desk:
                 more = part.get("more_body", False)
         message = json.loads(body) if body else {}
         self.seen.append({"http": scope["method"], "message": message, "headers": headers})
+        self.sessions.add(headers.get("mcp-session-id", ""))
         stateless = headers.get("mcp-protocol-version") == MODERN
         if stateless != (self.kind == "stateless"):
             await _refuse(send, self.kind)
@@ -74,7 +101,17 @@ class Desk:
             replayed = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self._app(scope, again, send)
+        if scope["method"] == "GET":
+            stream = asyncio.ensure_future(self._app(scope, again, send))
+            self._streams.append((asyncio.get_running_loop(), stream))
+            await asyncio.wait((stream,))
+        else:
+            await self._app(scope, again, send)
+
+    def close_streams(self) -> None:
+        """As a server that is stopped."""
+        for loop, stream in self._streams:
+            loop.call_soon_threadsafe(stream.cancel)
 
 
 async def _refuse(send: Any, kind: str) -> None:
@@ -138,10 +175,175 @@ def _tools(desk: Desk) -> None:
         return region
 
     @server.tool()
+    async def ring(ctx: Context) -> str:
+        """Tell everybody who listens."""
+        if desk.kind == "sessions":
+            await ctx.session.send_tool_list_changed()
+            await ctx.session.send_resource_updated("desk://bell")
+        else:
+            await ctx.notify_tools_changed()
+            await ctx.notify_resource_updated("desk://bell")
+        return "rung"
+
+    @server.tool(meta={"ui": {"resourceUri": PAGE, "visibility": ["model", "app"]}})
+    def show() -> str:
+        """A tool with a page of its own."""
+        return "shown"
+
+    @server.tool()
     def hidden() -> str:
         """Nobody may."""
         desk.done.append("hidden")
         return "seen"
+
+
+async def _name(ctx: Context, text: str = "Who?") -> str:
+    answer = await ctx.elicit(text, Name)
+    return answer.data.name if answer.action == "accept" else answer.action
+
+
+async def _thought(ctx: Context) -> str:
+    message = SamplingMessage(role="user", content=TextContent(text="Think."))
+    result = await ctx.session.create_message([message], max_tokens=9, related_request_id=ctx.request_id)
+    return getattr(result.content, "text", "")
+
+
+def _questions(desk: Desk) -> None:
+    """The way servers with sessions ask: by requests within a call."""
+    server = desk.server
+
+    @server.tool()
+    async def ask_name(ctx: Context, title: str = "") -> str:
+        """Ask for a name."""
+        desk.done.append("ask_name")
+        try:
+            await ctx.report_progress(1, 3)
+            name = await _name(ctx)
+            await ctx.report_progress(2, 3)
+        except asyncio.CancelledError:
+            desk.cancelled.set()
+            raise
+        return f"{title}{name}"
+
+    @server.tool()
+    async def ask_page(ctx: Context) -> str:
+        """Send the user to a page."""
+        return (await ctx.elicit_url("Log in", "https://example.com/login?a=%20b", "e-1")).action
+
+    @server.tool()
+    async def need_page(ctx: Context) -> str:
+        """Refuse until the user has been to a page."""
+        desk.done.append("need_page")
+        if desk.done.count("need_page") < 2:
+            page = ElicitRequestURLParams(
+                message="Log in", url="https://example.com/login", elicitation_id="e-2"
+            )
+            raise UrlElicitationRequiredError([page])
+        return "logged in"
+
+    @server.tool()
+    async def think(ctx: Context) -> str:
+        """Ask the client's model."""
+        return await _thought(ctx)
+
+    @server.tool()
+    async def roots(ctx: Context) -> str:
+        """Ask for roots in a message that names no call."""
+        return str([str(root.uri) for root in (await ctx.session.list_roots()).roots])
+
+    @server.tool()
+    async def ask_twice(ctx: Context) -> str:
+        """Two rounds."""
+        return f"{await _name(ctx, 'First?')} {await _name(ctx, 'Second?')}"
+
+    @server.tool()
+    async def ask_on(ctx: Context) -> str:
+        """Never have enough."""
+        while True:
+            await _name(ctx)
+
+    @server.tool()
+    async def ask_all(ctx: Context) -> str:
+        """Two questions at once."""
+        return " ".join(await asyncio.gather(_name(ctx), _thought(ctx)))
+
+    @server.prompt()
+    async def ask_prompt(ctx: Context) -> str:
+        """A prompt that needs a name."""
+        return f"Hello {await _name(ctx)}"
+
+
+def _promises(desk: Desk) -> None:
+    """What servers with sessions do for those who follow changes; the SDK leaves it to its users."""
+    low = desk.server._lowlevel_server
+    all_lists = NotificationOptions(tools_changed=True, prompts_changed=True, resources_changed=True)
+    plain = low.get_capabilities
+    low.get_capabilities = lambda _=None, *more, **named: plain(all_lists, *more, **named)  # type: ignore[method-assign,misc,assignment]
+
+    async def subscribe(ctx: Any, params: Any) -> EmptyResult:
+        desk.subscribed.append(str(params.uri))
+        return EmptyResult()
+
+    async def unsubscribe(ctx: Any, params: Any) -> EmptyResult:
+        desk.subscribed.remove(str(params.uri))
+        return EmptyResult()
+
+    low.add_request_handler("resources/subscribe", SubscribeRequestParams, subscribe)
+    low.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, unsubscribe)
+
+
+def _form(text: str) -> ElicitRequest:
+    return ElicitRequest(
+        params=ElicitRequestFormParams(message=text, requested_schema=Name.model_json_schema())
+    )
+
+
+def _rounds(desk: Desk) -> None:
+    """The way stateless servers ask: by answers that want to be called again."""
+    server = desk.server
+    message = SamplingMessage(role="user", content=TextContent(text="Think."))
+    thought = CreateMessageRequest(params=CreateMessageRequestParams(messages=[message], max_tokens=9))
+    page = ElicitRequest(
+        params=ElicitRequestURLParams(message="Log in", url="https://example.com/login?a=%20b")
+    )
+    rounds: dict[str, list[dict[str, Any]]] = {
+        "ask_name": [{"name": _form("Who?")}],
+        "think": [{"thought": thought}],
+        "roots": [{"roots": ListRootsRequest()}],
+        "ask_page": [{"page": page}],
+        "ask_twice": [{"first": _form("First?")}, {"second": _form("Second?")}],
+        "ask_all": [{"name": _form("Who?"), "thought": thought}],
+        "wait_a_round": [{}],
+        "ask_on": [{"name": _form("Who?")}] * 50,
+    }
+
+    def tool(name: str, questions: list[dict[str, Any]]) -> None:
+        async def ask(ctx: Context) -> str | InputRequiredResult:
+            desk.done.append(name)
+            said = json.loads(ctx.request_state or "[]")
+            for answer in (ctx.input_responses or {}).values():
+                said.append(answer.model_dump(by_alias=True, exclude_none=True, mode="json"))
+            if ctx.request_state is not None and not ctx.input_responses:
+                said.append("nothing")
+            if len(said) < sum(len(one) or 1 for one in questions):
+                asked = sum(len(one) for one in questions[: len(said)]) and len(said)
+                return InputRequiredResult(
+                    input_requests=questions[asked] or None, request_state=json.dumps(said) + " "
+                )
+            return json.dumps(said)
+
+        server.add_tool(ask, name=name)
+
+    for name, questions in rounds.items():
+        tool(name, questions)
+
+    @server.prompt()
+    async def ask_prompt(ctx: Context) -> str | InputRequiredResult:
+        """A prompt that needs a name."""
+        answer = (ctx.input_responses or {}).get("name")
+        if answer is None:
+            return InputRequiredResult(input_requests={"name": _form("Who?")})
+        return f"Hello {answer.content['name']}"  # type: ignore[union-attr,index]
 
 
 def _rest(desk: Desk) -> None:
@@ -151,6 +353,11 @@ def _rest(desk: Desk) -> None:
     def bell() -> str:
         """The bell."""
         return "ding"
+
+    @server.resource(PAGE, mime_type="text/html;profile=mcp-app", meta={"ui": {"prefersBorder": True}})
+    def page() -> str:
+        """The page of a tool."""
+        return "<p>"
 
     @server.resource("desk://drawer/{number}")
     def drawer(number: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CreateMessageResult, ElicitResult, ListRootsResult, Root, TextContent
 
 MODERN = "2026-07-28"
 KEYS = {"ann": "tg_ann-key", "bob": "tg_bob-key"}
@@ -30,8 +31,34 @@ rules:
   - {id: all, subjects: {roles: [caller]}, tools: ["*/*"], effect: allow}
   - {id: open, subjects: {roles: [caller]}, resources: ["*/**"], prompts: ["*/*"], effect: allow}
   - {id: none, tools: ["*/hidden"], effect: deny}
+  - {id: secret, resources: ["*/secret://**"], effect: deny}
   - {id: odd, tools: ["*/add"], when: args.a > 1000, effect: deny, reason: Too large.}
 """
+
+
+class Person:
+    """Answers what the official client is asked."""
+
+    def __init__(self, name: str = "Ann") -> None:
+        self.name = name
+        self.asked: list[Any] = []
+        self.callbacks = {
+            "elicitation_callback": self.elicit,
+            "sampling_callback": self.sample,
+            "list_roots_callback": self.roots,
+        }
+
+    async def elicit(self, context: Any, params: Any) -> ElicitResult:
+        self.asked.append(params)
+        return ElicitResult(action="accept", content=None if params.mode == "url" else {"name": self.name})
+
+    async def sample(self, context: Any, params: Any) -> CreateMessageResult:
+        return CreateMessageResult(
+            role="assistant", content=TextContent(text=f"{self.name} thinks"), model="m"
+        )
+
+    async def roots(self, context: Any) -> ListRootsResult:
+        return ListRootsResult(roots=[Root(uri=f"file:///{self.name}")])
 
 
 class Gateway:

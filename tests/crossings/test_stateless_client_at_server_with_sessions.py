@@ -37,7 +37,8 @@ async def test_the_official_client_lists_calls_reads_and_completes(gateway: Gate
         assert "add" in [tool.name for tool in (await client.list_tools()).tools]
         assert (await client.call_tool("add", {"a": 2, "b": 3})).structured_content == {"result": 5}
         assert (await client.call_tool("fail", {})).is_error
-        assert [str(one.uri) for one in (await client.list_resources()).resources] == ["desk://bell"]
+        listed = [str(one.uri) for one in (await client.list_resources()).resources]
+        assert listed == ["desk://bell", "ui://desk/bell"]
         assert (await client.read_resource("desk://bell")).contents[0].text == "ding"  # type: ignore[union-attr]
         templates = (await client.list_resource_templates()).resource_templates
         assert [one.uri_template for one in templates] == ["desk://drawer/{number}"]
@@ -193,7 +194,7 @@ def test_a_session_the_server_forgot_is_opened_anew_without_a_word(gateway: Gate
 
 def test_calls_at_once_share_one_handshake(gateway: Gateway, desk: Desk) -> None:
     desk.seen.clear()
-    capabilities = {"roots": {"x": time.time()}}
+    capabilities = {"experimental": {"x": {"y": time.time()}}}
     call = {"name": "add", "arguments": {"a": 1, "b": 1}}
 
     def one() -> None:

@@ -39,3 +39,32 @@ def test_an_entry_with_an_odd_meta_is_shown_as_it_is() -> None:
     assert (
         bytes(merge.behind_shared_door(entry, method, "bank", "__")) == b'{"name":"bank__a","_meta":"ui://x"}'
     )
+
+
+@pytest.mark.parametrize(
+    ("method", "result", "good"),
+    [
+        ("tools/call", b'{"resultType":"input_required","requestState":"s"}', True),
+        ("prompts/get", b'{"resultType": "input_required","inputRequests":{"a":{}}}', True),
+        ("tools/call", b'{"resultType":"input_required"}', False),
+        ("completion/complete", b'{"resultType":"input_required","requestState":"s"}', False),
+        ("tools/call", b'{"resultType":"com.example/other"}', False),
+        ("tools/call", b'{"resultType":7}', False),
+        ("tools/call", b'{"resultType": "complete"}', True),
+        ("tools/call", b"{}", True),
+    ],
+)
+def test_a_stateless_client_is_given_no_result_it_did_not_agree_to(
+    method: str, result: bytes, good: bool
+) -> None:
+    """E68, E69."""
+    meta = {"io.modelcontextprotocol/clientCapabilities": {}}
+    call = Call("2026-07-28", "bank", method, b"", {"_meta": meta}, id=b"1")
+    back = bridge.Return(call, 7, "bank", shared=False)
+    message = b'{"jsonrpc":"2.0","id":7,"result":%b}' % result
+    if good:
+        back.read(message)
+        return
+    with pytest.raises(Refusal) as refused:
+        back.read(message)
+    assert refused.value.code == -32603

@@ -10,14 +10,16 @@ Ids and progress tokens are made anew for each hop: two clients may use the same
 process-wide number needs no table to tell whose message it is.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
 from msgspec import Raw, Struct
 
-from toolgate.errors import Refusal
+from toolgate.errors import INTERNAL_ERROR, Refusal
 from toolgate.model import Call
-from toolgate.protocol import jsonrpc, names
+from toolgate.protocol import jsonrpc, modern, names, versions
+from toolgate.protocol.methods import MAY_ASK, METHODS
 
 
 class Sort(StrEnum):
@@ -47,8 +49,9 @@ def outbound(call: Call, number: int, own_name: str) -> bytes:
     token = has_progress_token(call)
     if token or own_name != call.name or "ref" in call.params:
         params = jsonrpc.fields(parts["params"])
-        if own_name != call.name:
-            params[_name_field(call)] = jsonrpc.raw(own_name)
+        field = METHODS[call.method].name
+        if field and own_name != call.name:
+            params[field] = jsonrpc.raw(own_name)
         if "ref" in call.params and own_name:
             params["ref"] = jsonrpc.raw(reference(call.params["ref"], own_name))
         if token:
@@ -66,10 +69,6 @@ def next_page(message: bytes, cursor: str) -> bytes:
     params["cursor"] = jsonrpc.raw(cursor)
     parts["params"] = Raw(jsonrpc.join(params))
     return jsonrpc.join(parts)
-
-
-def _name_field(call: Call) -> str:
-    return "uri" if "uri" in call.params and call.params["uri"] == call.name else "name"
 
 
 def reference(ref: Any, own_name: str) -> Any:
@@ -100,13 +99,20 @@ class Return:
             token = call.params["_meta"]["progressToken"]
             self._progress = Raw(jsonrpc.id_text(token)) if isinstance(token, str | int) else None
         self._method = call.method
+        self._call = call
+        self.change: Callable[[bytes], bytes] | None = None
+        """Done first to what speaks of a task."""
 
     def read(self, message: bytes) -> Incoming:
         """The message for the client. Raises `Refusal` for what no honest server says."""
+        if self.change is not None and b'"taskId"' in message:
+            message = self.change(message)
         parts = fields(message)
         if "method" in parts:
             return self._request(parts) if "id" in parts else self._notification(parts)
         if "result" in parts:
+            if b'"resultType":"complete"' not in message and versions.is_modern(self._call.revision):
+                check_result_type(parts["result"], self._call)
             return self._result(parts)
         if "error" in parts:
             return self._error(parts)
@@ -149,6 +155,22 @@ class Return:
             params["progressToken"] = self._progress
             parts["params"] = Raw(jsonrpc.join(params))
         return Incoming(Sort.NOTIFICATION, jsonrpc.join(parts))
+
+
+def check_result_type(result: Raw, call: Call) -> None:
+    """Raises `Refusal` for a kind of result that a stateless client may not be given (E68, E69)."""
+    parts = fields(result)
+    kind = jsonrpc.text(parts["resultType"]) if "resultType" in parts else "complete"
+    if kind == "complete":
+        return
+    if kind == "input_required" and call.method in MAY_ASK:
+        good = "inputRequests" in parts or "requestState" in parts
+    else:
+        later = call.method == "tools/call" and modern.declares(call.params, modern.TASKS)
+        good = kind == "task" and later
+    if not good:
+        reason = f"a result of type {kind!r} to {call.method}"
+        raise Refusal.upstream("upstream_invalid", reason, code=INTERNAL_ERROR)
 
 
 class Unasked(Exception):

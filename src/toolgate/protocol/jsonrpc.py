@@ -203,6 +203,11 @@ def result_text(id: bytes, text: bytes) -> bytes:
     return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (id, text)
 
 
+def request_text(id: int, method: str, params: bytes) -> bytes:
+    """A request of our own with parameters that are JSON already."""
+    return b'{"jsonrpc":"2.0","id":%d,"method":"%b","params":%b}' % (id, method.encode(), params)
+
+
 def error(id: bytes | None, code: int, text: str, data: Any = None) -> bytes:
     """An error of our own; without id where none could be read."""
     body: dict[str, Any] = {"code": code, "message": text}

@@ -74,6 +74,9 @@ def session_text(headers: Headers) -> str | None:
     return text
 
 
+UNKNOWN_SESSION = "unknown_session"
+
+
 def unknown_session() -> Refusal:
     """Unknown, expired, ended, foreign, undecodable: one answer, so that clients initialize again (A3)."""
-    return Refusal("session", "unknown_session", "Session not found.", code=-32600, status=404)
+    return Refusal("session", UNKNOWN_SESSION, "Session not found.", code=-32600, status=404)

@@ -20,6 +20,8 @@ class Way(StrEnum):
     """Messages that belong to no call."""
     SPREAD = "spread"
     """Told to every server of the session, answered by the gateway."""
+    DEFERRED = "deferred"
+    """About a tool call that is answered later."""
     LOCAL = "local"
     """Answered by the gateway alone."""
 
@@ -41,6 +43,9 @@ class Method(Struct, frozen=True):
     legacy: bool = True
 
 
+MAY_ASK = frozenset({"prompts/get", "resources/read", "tools/call"})
+"""What may be answered with questions (2026-07-28, basic/patterns/mrtr)."""
+
 METHODS: dict[str, Method] = {
     "completion/complete": Method(Way.UNARY, repeatable=True),
     "initialize": Method(Way.OPENING, modern=False),
@@ -57,6 +62,10 @@ METHODS: dict[str, Method] = {
     "resources/unsubscribe": Method(Way.UNARY, Kind.RESOURCE, "uri", repeatable=True, modern=False),
     "server/discover": Method(Way.OPENING, legacy=False, repeatable=True),
     "subscriptions/listen": Method(Way.STREAM, legacy=False),
+    "tasks/cancel": Method(Way.DEFERRED, Kind.TOOL, "taskId"),
+    "tasks/get": Method(Way.DEFERRED, Kind.TOOL, "taskId", repeatable=True),
+    "tasks/result": Method(Way.DEFERRED, Kind.TOOL, "taskId", repeatable=True, modern=False),
+    "tasks/update": Method(Way.DEFERRED, Kind.TOOL, "taskId", legacy=False),
     "tools/call": Method(Way.UNARY, Kind.TOOL, "name"),
     "tools/list": Method(Way.LISTING, Kind.TOOL, items="tools", repeatable=True),
 }

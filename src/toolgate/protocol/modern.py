@@ -4,6 +4,7 @@ The rungs below are the validation order of the SDKs, so that a client sees the 
 without the gateway (https://modelcontextprotocol.io/specification/2026-07-28/basic/transports).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from toolgate.errors import INVALID_PARAMS, METHOD_NOT_FOUND, UNSUPPORTED_VERSION, Refusal
@@ -14,6 +15,8 @@ from toolgate.protocol.headers import Headers, decode_value, mismatch
 META = "io.modelcontextprotocol/"
 VERSION_KEY = META + "protocolVersion"
 CAPABILITIES_KEY = META + "clientCapabilities"
+TASKS = META + "tasks"
+"""The extension for tool calls that are answered later; tasks of 2025-11-25 are another thing."""
 
 
 def read(headers: Headers, message: dict[str, Any], id: bytes, body: bytes, door: str) -> Call:
@@ -80,6 +83,12 @@ def _unsupported(requested: str) -> Refusal:
     refusal = Refusal.invalid("Unsupported protocol version.", code=UNSUPPORTED_VERSION)
     refusal.data = {"supported": list(versions.SUPPORTED), "requested": requested}
     return refusal
+
+
+def declares(params: Mapping[str, Any], extension: str) -> bool:
+    """Whether the client of a request says that it knows an extension."""
+    extensions = params["_meta"][CAPABILITIES_KEY].get("extensions")
+    return isinstance(extensions, dict) and extension in extensions
 
 
 def unknown_method(method: str) -> Refusal:

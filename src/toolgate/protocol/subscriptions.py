@@ -73,13 +73,14 @@ def request(body: bytes, number: int, what: Wanted) -> bytes:
     """The client's request as one server gets it."""
     parts = jsonrpc.fields(body)
     params = jsonrpc.fields(parts["params"])
-    params["notifications"] = jsonrpc.raw(_written(what))
+    params["notifications"] = jsonrpc.raw(written(what))
     parts["id"] = Raw(b"%d" % number)
     parts["params"] = Raw(jsonrpc.join(params))
     return jsonrpc.join(parts)
 
 
-def _written(what: Wanted) -> dict[str, Any]:
+def written(what: Wanted) -> dict[str, Any]:
+    """As `notifications` has it."""
     uris = {_URIS: list(what.uris)} if what.uris else {}
     return {**dict.fromkeys(what.lists, True), **uris, **what.rest}
 
@@ -110,7 +111,7 @@ def together(agreed: Iterable[Wanted]) -> Wanted:
 
 def acknowledgement(id: bytes, what: Wanted) -> bytes:
     """The first message of the stream."""
-    return _notification(ACKNOWLEDGED, id, {"notifications": jsonrpc.raw(_written(what))})
+    return _notification(ACKNOWLEDGED, id, {"notifications": jsonrpc.raw(written(what))})
 
 
 def changed(id: bytes, key: str) -> bytes:

@@ -5,18 +5,24 @@ questions to the call that asked. Up: results get `resultType`, lists and reads 
 -32002 becomes -32602, and codes that only 2026-07-28 may give become -32603.
 """
 
+import json
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 import orjson
 from msgspec import Raw, Struct
 
-from toolgate.errors import INTERNAL_ERROR, INVALID_PARAMS, MISSING_CAPABILITY, Refusal
-from toolgate.protocol import bridge, jsonrpc, modern, versions
+from toolgate.errors import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, Refusal
+from toolgate.protocol import asking, bridge, jsonrpc, modern, subscriptions, versions
+from toolgate.protocol.methods import MAY_ASK
 
 LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
 """Of log messages, the most talkative first."""
+
+UNCAUGHT = 0
+"""The code that Python's SDK up to 1.x gives to whatever a handler raised, a missing resource among it (E89)."""
 
 RESOURCE_NOT_FOUND = -32002
 """What servers with sessions answer for an unknown resource (2025-11-25, server/resources)."""
@@ -29,6 +35,8 @@ _CACHEABLE = frozenset(
     {"prompts/list", "resources/list", "resources/read", "resources/templates/list", "tools/list"}
 )
 _NO_CACHE = {"ttlMs": Raw(b"0"), "cacheScope": Raw(b'"private"')}
+_LISTS = {"toolsListChanged": "tools", "promptsListChanged": "prompts", "resourcesListChanged": "resources"}
+
 _RESERVED = range(-32099, -32019)
 
 
@@ -43,14 +51,21 @@ class Request(Struct, frozen=True, eq=False):
     """JSON of what the client says it is; empty where it does not."""
     level: int | None
     """Place in `LEVELS` of the least log message the client wants; None for no log."""
+    digest: bytes
+    """Of what the call is about, where it may ask the client back; the same in every round."""
+    state: str | None = None
+    """What the client was told to bring back."""
+    answers: Mapping[str, Raw] = {}
+    """The client's answers, by the key of the question."""
 
 
-def request(message: bytes) -> Request:
-    """Take a request apart. Raises `Refusal` (-32602) for a log level that does not exist."""
+def request(message: bytes, method: str) -> Request:
+    """Take a request apart. Raises `Refusal` (-32602) for a log level or answers that cannot be."""
     parts = jsonrpc.fields(message)
     params = jsonrpc.fields(parts["params"])
     meta = jsonrpc.fields(params["_meta"])
     kept = {key: meta.pop(key) for key in _KEPT_TO_ITSELF if key in meta}
+    state, answers = params.pop("requestState", None), params.pop("inputResponses", None)
     if meta:
         params["_meta"] = Raw(jsonrpc.join(meta))
     else:
@@ -61,7 +76,15 @@ def request(message: bytes) -> Request:
         capabilities=bytes(kept[modern.CAPABILITIES_KEY]),
         client=bytes(kept.get(_CLIENT_KEY, b"")),
         level=_level(kept.get(_LEVEL_KEY)),
+        digest=_digest(params) if method in MAY_ASK else b"",
+        state=jsonrpc.text(state),
+        answers={} if answers is None else asking.object_of(answers, "inputResponses"),
     )
+
+
+def _digest(params: Mapping[str, Raw]) -> bytes:
+    values = {key: json.loads(bytes(value)) for key, value in params.items() if key != "_meta"}
+    return sha256(json.dumps(values, sort_keys=True).encode()).digest()
 
 
 def _level(text: Raw | None) -> int | None:
@@ -82,14 +105,79 @@ def passes(parts: dict[str, Raw], level: int | None) -> bool:
     return level is not None and name in LEVELS and LEVELS.index(name) >= level
 
 
-def set_level(number: int, level: int) -> bytes:
-    """The request that makes a session's log as talkative as `level`."""
-    params = orjson.dumps({"level": LEVELS[level]})
-    return b'{"jsonrpc":"2.0","id":%d,"method":"logging/setLevel","params":%b}' % (number, params)
+def about_log(level: int) -> bytes:
+    """The parameters that make a session's log as talkative as `level`."""
+    return orjson.dumps({"level": LEVELS[level]})
 
 
-def response(parts: dict[str, Raw], method: str) -> bytes:
-    """A server's response in the words of 2026-07-28. Raises `Refusal` where it is none."""
+def about_resource(uri: str) -> bytes:
+    """The parameters that name a resource."""
+    return orjson.dumps({"uri": uri})
+
+
+def is_news(parts: dict[str, Raw]) -> bool:
+    """Whether a notification is for those who follow changes, wherever it came."""
+    method = jsonrpc.text(parts["method"])
+    return method == subscriptions.UPDATED or method in subscriptions.KIND_OF
+
+
+def offered(message: bytes, offers: Mapping[str, Raw]) -> subscriptions.Wanted:
+    """What of a `subscriptions/listen` a server with these capabilities tells of."""
+    wanted = subscriptions.wanted(b"", jsonrpc.value(jsonrpc.fields(message)["params"]))
+    lists = [key for key in wanted.lists if _says(offers, _LISTS[key], "listChanged")]
+    return subscriptions.Wanted(tuple(lists), wanted.uris if _says(offers, "resources", "subscribe") else ())
+
+
+def _says(offers: Mapping[str, Raw], capability: str, feature: str) -> bool:
+    return bytes(bridge.fields(offers.get(capability, Raw(b"{}"))).get(feature, b"")) == b"true"
+
+
+def wants_task(message: bytes) -> bool:
+    """Whether a server refuses a call since its tool answers later only (`taskSupport: required`)."""
+    error = bridge.fields(message).get("error")
+    return error is not None and jsonrpc.error_code(error) == METHOD_NOT_FOUND
+
+
+def as_task(message: bytes) -> bytes:
+    """The parameters of the call, to be answered later."""
+    params = jsonrpc.fields(jsonrpc.fields(message)["params"])
+    params["task"] = Raw(b"{}")
+    return jsonrpc.join(params)
+
+
+def task_of(parts: dict[str, Raw]) -> bytes | None:
+    """The parameters that ask about the task that was created; None where it was not."""
+    result = bridge.fields(parts.get("result", Raw(b"{}")))
+    task = bridge.fields(result["task"]) if "task" in result else {}
+    return jsonrpc.join({"taskId": task["taskId"]}) if "taskId" in task else None
+
+
+def unrelated(message: bytes) -> bytes:
+    """A message without its mention of a task, which the client knows nothing of."""
+    parts = bridge.fields(message)
+    field = "result" if "result" in parts else "params"
+    about = bridge.fields(parts.get(field, Raw(b"{}")))
+    if b"related-task" not in message or "_meta" not in about:
+        return message
+    meta = bridge.fields(about.pop("_meta"))
+    meta.pop(modern.META + "related-task", None)
+    if meta:
+        about["_meta"] = Raw(jsonrpc.join(meta))
+    parts[field] = Raw(jsonrpc.join(about))
+    return jsonrpc.join(parts)
+
+
+def renumbered(parts: dict[str, Raw], number: int) -> bytes:
+    """A notification for the present round: progress of a call in its second round has the first one's token."""
+    if jsonrpc.text(parts["method"]) == "notifications/progress":
+        params = bridge.fields(parts["params"])
+        params["progressToken"] = Raw(b"%d" % number)
+        parts["params"] = Raw(jsonrpc.join(params))
+    return jsonrpc.join(parts)
+
+
+def response(parts: dict[str, Raw], method: str, name: str) -> bytes:
+    """A server's response about `name` in the words of 2026-07-28. Raises `Refusal` where it is none."""
     if "result" in parts:
         result = bridge.fields(parts["result"])
         result["resultType"] = _COMPLETE
@@ -97,75 +185,45 @@ def response(parts: dict[str, Raw], method: str) -> bytes:
             result.update(_NO_CACHE)
         parts["result"] = Raw(jsonrpc.join(result))
     elif "error" in parts:
-        parts["error"] = _error(parts["error"])
+        parts["error"] = _error(parts["error"], method, name)
     else:
         raise bridge.lie("a response without result or error")
     return jsonrpc.join(parts)
 
 
-def _error(error: Raw) -> Raw:
-    code = jsonrpc.error_code(error)
-    if code == RESOURCE_NOT_FOUND:
-        code = INVALID_PARAMS
-    elif code in _RESERVED:
-        code = INTERNAL_ERROR
+def _error(error: Raw, method: str, name: str) -> Raw:
+    code, parts = jsonrpc.error_code(error), bridge.fields(error)
+    if method == "resources/read" and _is_not_found(code, parts):
+        parts["code"] = Raw(b"%d" % INVALID_PARAMS)
+        parts.setdefault("data", jsonrpc.raw({"uri": name}))
+    elif code in _RESERVED or code == UNCAUGHT:
+        parts["code"] = Raw(b"%d" % INTERNAL_ERROR)
     else:
         return error
-    parts = bridge.fields(error)
-    parts["code"] = Raw(b"%d" % code)
     return Raw(jsonrpc.join(parts))
+
+
+def _is_not_found(code: int | None, error: Mapping[str, Raw]) -> bool:
+    text = jsonrpc.text(error.get("message")) or ""
+    return code == RESOURCE_NOT_FOUND or (code == UNCAUGHT and text.startswith("Unknown resource"))
 
 
 def discovered(initialized: bytes) -> bytes:
     """The DiscoverResult that says what an InitializeResult said. Raises `Refusal` where that is no object."""
     said = bridge.fields(initialized)
-    kept = {key: said[key] for key in ("capabilities", "instructions") if key in said}
+    kept = {"instructions": said["instructions"]} if "instructions" in said else {}
+    capabilities = bridge.fields(said.get("capabilities", Raw(b"{}")))
+    capabilities.pop("tasks", None)
     parts = {
         "resultType": _COMPLETE,
         "supportedVersions": jsonrpc.raw(versions.SUPPORTED),
-        "capabilities": Raw(b"{}"),
+        "capabilities": Raw(jsonrpc.join(capabilities)),
         **kept,
         **_NO_CACHE,
     }
     if "serverInfo" in said:
         parts["_meta"] = Raw(jsonrpc.join({modern.META + "serverInfo": said["serverInfo"]}))
     return jsonrpc.join(parts)
-
-
-def undeclared(method: str, params: Raw, capabilities: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the client would have had to declare to be asked this; None where it did (E67).
-
-    Raises `Refusal` for a question that 2026-07-28 does not know.
-    """
-    asked = bridge.fields(params)
-    if method == "roots/list":
-        needed: dict[str, Any] = {"roots": {}}
-    elif method == "sampling/createMessage":
-        needed = {"sampling": {"tools": {}} if "tools" in asked else {}}
-    elif method == "elicitation/create":
-        needed = {"elicitation": {jsonrpc.text(asked.get("mode")) or "form": {}}}
-    else:
-        raise bridge.lie("a request that no client can answer")
-    return None if _declares(capabilities, needed) else needed
-
-
-def _declares(capabilities: Mapping[str, Any], needed: dict[str, Any]) -> bool:
-    ((name, settings),) = needed.items()
-    declared = capabilities.get(name)
-    if not isinstance(declared, dict):
-        return False
-    if name == "elicitation" and not declared:
-        declared = {"form": {}}  # An empty object means form mode only.
-    return all(mode in declared for mode in settings)
-
-
-def missing_capability(needed: dict[str, Any]) -> Refusal:
-    """The server asks for what the client never offered (E67)."""
-    refusal = Refusal.invalid(
-        "This call needs a capability the client does not declare.", code=MISSING_CAPABILITY
-    )
-    refusal.data = {"requiredCapabilities": needed}
-    return refusal
 
 
 def declared(capabilities: bytes) -> dict[str, Any]:

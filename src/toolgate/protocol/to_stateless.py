@@ -5,9 +5,11 @@ Down: `_meta` gets the envelope, which is what the client said of itself in `ini
 know becomes text or is left out, and errors about our own envelope become -32603: the client did nothing wrong.
 """
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from toolgate.errors import (
     HEADER_MISMATCH,
@@ -17,10 +19,11 @@ from toolgate.errors import (
     Refusal,
 )
 from toolgate.model import Session
-from toolgate.protocol import bridge, jsonrpc, modern, versions
+from toolgate.protocol import asking, bridge, jsonrpc, modern, subscriptions, to_sessions, versions
+from toolgate.protocol.methods import MAY_ASK
 
-TASKS = "io.modelcontextprotocol/tasks"
-"""The extension; tasks of 2025-11-25 are another thing."""
+MAX_QUESTIONS = 16
+"""In one round."""
 
 _ENVELOPE_ERRORS = frozenset({HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION})
 _OF_2026 = ("resultType", "ttlMs", "cacheScope")
@@ -60,8 +63,34 @@ def capabilities(session: Session) -> dict[str, Any]:
         kept["elicitation"] = declared["elicitation"] if latest else {"form": {}}
     if "sampling" in kept and not latest:
         kept["sampling"] = {}
-    extensions = {key: value for key, value in declared.get("extensions", {}).items() if key != TASKS}
+    extensions = {key: value for key, value in declared.get("extensions", {}).items() if key != modern.TASKS}
     return {**kept, "extensions": extensions} if extensions else kept
+
+
+def listen(number: int, session: Session, wanted: subscriptions.Wanted) -> bytes:
+    """The request for the news of a session."""
+    params = {"notifications": subscriptions.written(wanted), "_meta": envelope(session)}
+    request = {"jsonrpc": "2.0", "id": number, "method": "subscriptions/listen", "params": params}
+    return bytes(jsonrpc.raw(request))
+
+
+def news(parts: dict[str, Raw]) -> bytes | None:
+    """A notification of such a stream as a client with a session gets it; None for what it does not know."""
+    if not to_sessions.is_news(parts):
+        return None
+    params = bridge.fields(parts.get("params", Raw(b"{}")))
+    meta = bridge.fields(params.pop("_meta", Raw(b"{}")))
+    meta.pop(modern.META + "subscriptionId", None)
+    if meta:
+        params["_meta"] = Raw(jsonrpc.join(meta))
+    return jsonrpc.join({**parts, "params": Raw(jsonrpc.join(params))})
+
+
+def all_changed(agreed: subscriptions.Wanted) -> list[bytes]:
+    """The news that everything may have changed (E72)."""
+    told: list[dict[str, Any]] = [{"method": subscriptions.LIST_CHANGED[key]} for key in agreed.lists]
+    told += [{"method": subscriptions.UPDATED, "params": {"uri": uri}} for uri in agreed.uris]
+    return [bytes(jsonrpc.raw({"jsonrpc": "2.0", **one})) for one in told]
 
 
 def initialized(discovered: bytes, revision: str, name: str) -> bytes:
@@ -70,7 +99,7 @@ def initialized(discovered: bytes, revision: str, name: str) -> bytes:
     offered = bridge.fields(said.get("capabilities", Raw(b"{}")))
     if "extensions" in offered:
         extensions = bridge.fields(offered["extensions"])
-        extensions.pop(TASKS, None)
+        extensions.pop(modern.TASKS, None)
         offered["extensions"] = Raw(jsonrpc.join(extensions))
     meta = bridge.fields(said.get("_meta", Raw(b"{}")))
     parts = {
@@ -103,6 +132,67 @@ def result_type(result: Raw) -> str:
     if kind not in ("complete", "input_required"):
         raise broken(f"a result of type {kind!r}")
     return kind
+
+
+class Asked(Struct, frozen=True, eq=False):
+    """A round of questions."""
+
+    questions: dict[str, Raw]
+    """Entries of `inputRequests` as requests of the client's revision take them."""
+    state: Raw | None
+    """To be brought back as it is."""
+
+
+def asked(result: Raw, method: str) -> Asked:
+    """The questions of an `input_required`. Raises `Refusal` where the server may not ask so (E68)."""
+    parts = bridge.fields(result)
+    questions = bridge.fields(parts.get("inputRequests", Raw(b"{}")))
+    if method not in MAY_ASK or not (questions or "requestState" in parts) or len(questions) > MAX_QUESTIONS:
+        raise broken("questions that may not be asked")
+    entries = {key: _question(entry) for key, entry in questions.items()}
+    return Asked(entries, parts.get("requestState"))
+
+
+def _question(entry: Raw) -> Raw:
+    parts = bridge.fields(entry)
+    params = bridge.fields(parts.get("params", Raw(b"{}")))
+    if jsonrpc.text(params.get("mode")) == "url":
+        # Revisions with sessions name each such question (2025-11-25, client/elicitation).
+        params["elicitationId"] = jsonrpc.raw(str(uuid4()))
+    return Raw(jsonrpc.join({"method": parts.get("method", Raw(b'""')), "params": Raw(jsonrpc.join(params))}))
+
+
+def undeclared(questions: Mapping[str, Raw], session: Session) -> bool:
+    """Whether the client never offered to answer one of them (E67). Raises `Refusal` for what nobody can answer."""
+    declared = capabilities(session)
+    for entry in questions.values():
+        parts = bridge.fields(entry)
+        method = jsonrpc.text(parts["method"]) or ""
+        if asking.undeclared(method, parts["params"], declared) is not None:
+            return True
+    return False
+
+
+def answered(message: bytes, number: int, answers: Mapping[str, Raw], state: Raw | None) -> bytes:
+    """The same request once more, with the answers of this round only."""
+    parts = jsonrpc.fields(message)
+    params = jsonrpc.fields(parts["params"])
+    if answers:
+        params["inputResponses"] = Raw(jsonrpc.join(dict(answers)))
+    if state is not None:
+        params["requestState"] = state
+    parts["id"] = Raw(b"%d" % number)
+    parts["params"] = Raw(jsonrpc.join(params))
+    return jsonrpc.join(parts)
+
+
+def unanswered(number: int, method: str) -> bytes:
+    """The response where the client cannot be asked, or does not answer. Raises `Refusal` but for tools."""
+    text = "This needs an answer that the client did not give."
+    if method != "tools/call":
+        raise Refusal("upstream", "unanswered", text, code=INTERNAL_ERROR, status=200)
+    result = {"content": [{"type": "text", "text": text}], "isError": True}
+    return jsonrpc.result(b"%d" % number, result)
 
 
 def broken(reason: str) -> Refusal:

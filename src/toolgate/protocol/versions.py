@@ -13,8 +13,8 @@ UNSTATED = "2025-03-26"
 SUPPORTED = (MODERN,)
 """What a modern client is offered when it asks for something else."""
 
-AUDIO = LEGACY
-RESOURCE_LINKS = ELICITATION = LEGACY[1:]
+AUDIO = LEGACY[1:]
+RESOURCE_LINKS = ELICITATION = LEGACY[2:]
 """Revisions with sessions that have the feature."""
 
 BATCHES = "2025-03-26"

@@ -3,12 +3,13 @@
 Calls of the server's own kind go straight to its transport; the others by `to_sessions.py` and `to_stateless.py`.
 """
 
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import suppress
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from toolgate.model import Principal, Reply, Session
 from toolgate.ports import Opened, OtherKind, Outbound, Upstream
+from toolgate.upstreams.held import HeldCalls
 from toolgate.upstreams.to_sessions import ToSessions
 from toolgate.upstreams.to_stateless import ToStateless
 
@@ -16,11 +17,14 @@ from toolgate.upstreams.to_stateless import ToStateless
 class Crossing:
     """A server of any kind for clients of both; meets `ports.Upstream`."""
 
-    def __init__(self, server: Upstream) -> None:
+    def __init__(self, server: Upstream, held: HeldCalls) -> None:
+        """`held` keeps the calls of all servers whose clients were asked something."""
         self.name = server.name
         self._server = server
-        self._to_sessions = ToSessions(server)
-        self._to_stateless = ToStateless(server)
+        # Numbers of our own go down, those of the pipeline up: they never meet at a server.
+        numbers = itertools.count(-1, -1)
+        self._to_sessions = ToSessions(server, held, numbers)
+        self._to_stateless = ToStateless(server, numbers)
         # Once seen, a server's own kind is not doubted again: a stale yes fails loudly.
         self._stateless = False
         self._with_sessions = False
@@ -46,14 +50,19 @@ class Crossing:
 
     async def send(self, out: Outbound) -> None:
         """Send a notification or a response."""
-        with suppress(OtherKind):
+        if out.session is not None and not out.method and self._to_stateless.answer(out.session, out.message):
+            return
+        if out.session is not None and await self._is_own_kind(out.session, out.principal):
             await self._server.send(out)
 
-    async def listen(self, session: Session, principal: Principal) -> AsyncIterator[bytes]:
+    async def listen(
+        self, session: Session, principal: Principal, ready: Callable[[], None] | None = None
+    ) -> AsyncIterator[bytes]:
         """Messages of the server that belong to no call."""
-        with suppress(OtherKind):
-            async for message in self._server.listen(session, principal):
-                yield message
+        own = await self._is_own_kind(session, principal)
+        listen = self._server.listen if own else self._to_stateless.listen
+        async for message in listen(session, principal, ready):
+            yield message
 
     async def forget(self, session: Session, principal: Principal) -> None:
         """The client's session ended."""
@@ -64,6 +73,9 @@ class Crossing:
         """Stop for good."""
         await self._to_sessions.aclose()
         await self._server.aclose()
+
+    async def _is_own_kind(self, session: Session, principal: Principal) -> bool:
+        return self._with_sessions or await self._server.speaks(session.revision, principal)
 
     async def _exchange(self, out: Outbound) -> Reply:
         try:

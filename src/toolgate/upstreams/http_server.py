@@ -7,7 +7,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from toolgate.errors import Refusal
@@ -100,9 +100,11 @@ class HttpServer:
         if out.session is not None:
             await self._for_sessions.send(out)
 
-    def listen(self, session: Session, principal: Principal) -> AsyncIterator[bytes]:
+    def listen(
+        self, session: Session, principal: Principal, ready: Callable[[], None] | None = None
+    ) -> AsyncIterator[bytes]:
         """What the server says beside calls."""
-        return self._for_sessions.listen(session, principal)
+        return self._for_sessions.listen(session, principal, ready)
 
     async def forget(self, session: Session, principal: Principal) -> None:
         """End this server's side of the session."""

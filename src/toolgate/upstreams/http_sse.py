@@ -95,11 +95,15 @@ class HttpSse:
         if conversation is not None:
             await conversation.send(out)
 
-    async def listen(self, session: Session, principal: Principal) -> AsyncIterator[bytes]:
+    async def listen(
+        self, session: Session, principal: Principal, ready: Callable[[], None] | None = None
+    ) -> AsyncIterator[bytes]:
         """Notifications that belong to no call, from now on, also over later connections."""
         wanted = self._opening(session, principal)
         mailbox = self._audience.join(wanted.key, session.id)
         await self._channels.get(wanted)
+        if ready is not None:
+            ready()
         async for message in mailbox:
             yield message
 

@@ -1,84 +1,52 @@
-"""Sessions that the gateway keeps at a server for clients that have none. Knows no call.
+"""The sessions at a server that the gateway keeps for clients that have none: who gets which. Knows no call.
 
 A line belongs to one principal and one set of capabilities, since servers with sessions do by those what they
-would do by the caller (E32). Lines are bounded, shared by the calls of that caller, and end when nobody used
-them for a while.
+would do by the caller (E32). Lines are bounded, used again by the calls of that caller, and end when nobody
+used them for a while. Calls whose server may ask their client get lines of their own as long as there are some:
+a server's question that names no call is then still of one call only.
 """
 
 import asyncio
-import secrets
-from collections.abc import Hashable
-
-import msgspec
+from collections.abc import Iterator
 
 from toolgate.errors import Refusal
-from toolgate.model import Principal, Session
+from toolgate.model import Principal
 from toolgate.ports import Upstream
-from toolgate.protocol import bridge, jsonrpc, to_sessions, versions
+from toolgate.protocol.to_sessions import Request
+from toolgate.upstreams.line import Hear, Key, Line
 
 MAX_LINES = 10_000
 """At one server, whoever they belong to."""
-MAX_OF_PRINCIPAL = 16
-"""Of one principal at one server: more sets of capabilities than any honest client has."""
+MAX_OF_PRINCIPAL = 32
+"""Of one principal at one server."""
+MAX_APART = 8
+"""Of one principal with the same capabilities."""
 IDLE_SECONDS = 600.0
 
 _SWEEP_SECONDS = 30.0
-_UNKNOWN = {"name": "unknown", "version": "0"}
-
-
-class Line:
-    """One session at a server."""
-
-    def __init__(self, key: Hashable, principal: Principal, request: to_sessions.Request) -> None:
-        self.key = key
-        self.principal = principal
-        self.capabilities = to_sessions.declared(request.capabilities)
-        self.level: int | None = None
-        """The least log message that the server was told to send."""
-        self.session: Session
-        self.users = 0
-        self.used = 0.0
-        self._client = msgspec.json.decode(request.client) if request.client else _UNKNOWN
-        self._lock = asyncio.Lock()
-
-    async def open(self, server: Upstream, lost: Session | None = None) -> None:
-        """Shake hands, unless somebody did since the session `lost` was lost. Raises `Refusal`."""
-        async with self._lock:
-            if lost is not None and self.session is not lost:
-                return
-            session = Session(
-                id="line-" + secrets.token_urlsafe(12),
-                principal=self.principal.id,
-                revision=versions.LATEST_LEGACY,
-                capabilities=self.capabilities,
-                client=self._client,
-                expires=float("inf"),
-            )
-            opened = await server.initialize(session, self.principal)
-            said = bridge.fields(opened.result)
-            self.session = session
-            self.level = None
-            self.initialized = opened.result
-            self.revision = jsonrpc.text(said.get("protocolVersion")) or versions.LATEST_LEGACY
-            self.offers = frozenset(bridge.fields(said.get("capabilities", msgspec.Raw(b"{}"))))
 
 
 class Lines:
-    """The lines to one server."""
+    """The lines to one server; `hear` is told what the server says outside of calls."""
 
-    def __init__(self, server: Upstream) -> None:
+    def __init__(self, server: Upstream, numbers: Iterator[int], hear: Hear) -> None:
         self._server = server
-        self._lines: dict[Hashable, Line] = {}
-        self._pending: dict[Hashable, asyncio.Task[Line]] = {}
+        self._numbers = numbers
+        self._hear = hear
+        self._lines: dict[Key, list[Line]] = {}
+        self._pending: dict[Key, list[asyncio.Task[Line]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def take(self, principal: Principal, request: to_sessions.Request) -> Line:
-        """The line for a call, opened where there is none; it stays until `give_back`. Raises `Refusal`."""
+    async def take(self, principal: Principal, request: Request, *, apart: bool = False) -> Line:
+        """A line for a call, opened where there is none; it stays until `give_back`. Raises `Refusal`.
+
+        `apart` asks for one that no other call uses, and gets it within bounds.
+        """
         key = (principal.id, request.capabilities)
-        line = self._lines.get(key)
+        line = self._usable(key, apart=apart)
         if line is None:
-            line = await self._opened(key, principal, request)
+            line = await asyncio.shield(self._opening(key, principal, request))
         line.users += 1
         return line
 
@@ -91,44 +59,61 @@ class Lines:
         """Keep none any more. The server is stopped by whoever started it."""
         if self._sweep is not None:
             self._sweep.cancel()
-        tasks = [*self._pending.values(), *self._ending]
+        for line in self._all():
+            line.close()
+        tasks = [*self._ending, *(task for tasks in self._pending.values() for task in tasks)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._lines.clear()
 
-    async def _opened(self, key: Hashable, principal: Principal, request: to_sessions.Request) -> Line:
-        # Calls that come together share one handshake, and none of them ends it by leaving.
-        pending = self._pending.get(key)
-        if pending is None:
-            self._make_room(principal)
-            pending = asyncio.create_task(self._open(key, principal, request))
-            self._pending[key] = pending
-            pending.add_done_callback(lambda task: self._settle(key, task))
-        return await asyncio.shield(pending)
+    def _usable(self, key: Key, *, apart: bool) -> Line | None:
+        lines = self._lines.get(key, [])
+        if not lines:
+            return None
+        # The first come first, so that the others get a chance to end.
+        line = next((line for line in lines if not line.users), None)
+        if line is not None or not apart or not lines[0].may_ask:
+            return line or lines[0]
+        if len(lines) + len(self._pending.get(key, ())) < MAX_APART:
+            return None
+        return min(lines, key=lambda line: line.users)
 
-    async def _open(self, key: Hashable, principal: Principal, request: to_sessions.Request) -> Line:
-        line = Line(key, principal, request)
-        await line.open(self._server)
-        return line
+    def _opening(self, key: Key, principal: Principal, request: Request) -> asyncio.Task[Line]:
+        # Calls that come together share the first handshake, and none of them ends it by leaving.
+        pending = self._pending.setdefault(key, [])
+        if pending and key not in self._lines:
+            return pending[0]
+        self._make_room(principal)
+        line = Line(self._server, key, principal, request, self._numbers, self._hear)
+        task = asyncio.create_task(_opened(line))
+        pending.append(task)
+        task.add_done_callback(lambda task: self._settle(key, task))
+        return task
 
-    def _settle(self, key: Hashable, task: asyncio.Task[Line]) -> None:
-        self._pending.pop(key, None)
+    def _settle(self, key: Key, task: asyncio.Task[Line]) -> None:
+        self._pending[key].remove(task)
+        if not self._pending[key]:
+            del self._pending[key]
         if task.cancelled() or task.exception() is not None:
             return
         loop = asyncio.get_running_loop()
-        line = self._lines[key] = task.result()
+        line = task.result()
         line.used = loop.time()
+        self._lines.setdefault(key, []).append(line)
         if self._sweep is None:
             self._sweep = loop.call_later(_SWEEP_SECONDS, self._end_idle)
 
+    def _all(self) -> list[Line]:
+        return [line for lines in self._lines.values() for line in lines]
+
     def _make_room(self, principal: Principal) -> None:
-        lines = self._lines.values()
+        lines = self._all()
         mine = [line for line in lines if line.principal.id == principal.id]
         if len(mine) >= MAX_OF_PRINCIPAL:
             self._end_one_of(mine)
         elif len(lines) + len(self._pending) >= MAX_LINES:
-            self._end_one_of(list(lines))
+            self._end_one_of(lines)
 
     def _end_one_of(self, lines: list[Line]) -> None:
         idle = [line for line in lines if not line.users]
@@ -138,13 +123,20 @@ class Lines:
 
     def _end_idle(self) -> None:
         loop = asyncio.get_running_loop()
-        for line in [line for line in self._lines.values() if not line.users]:
-            if loop.time() - line.used > IDLE_SECONDS:
+        for line in self._all():
+            if not line.users and loop.time() - line.used > IDLE_SECONDS:
                 self._end(line)
         self._sweep = loop.call_later(_SWEEP_SECONDS, self._end_idle) if self._lines else None
 
     def _end(self, line: Line) -> None:
-        del self._lines[line.key]
-        task = asyncio.create_task(self._server.forget(line.session, line.principal))
+        self._lines[line.key].remove(line)
+        if not self._lines[line.key]:
+            del self._lines[line.key]
+        task = asyncio.create_task(line.end(), context=line.context)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+
+async def _opened(line: Line) -> Line:
+    await line.open()
+    return line

@@ -81,12 +81,17 @@ class Stdio:
         if conversation is not None:
             await conversation.send(out)
 
-    def listen(self, session: Session, principal: Principal) -> AsyncIterator[bytes]:
+    def listen(
+        self, session: Session, principal: Principal, ready: Callable[[], None] | None = None
+    ) -> AsyncIterator[bytes]:
         """Notifications that belong to no call, from now on, across restarts of the child.
 
         A session has one listener: a new one ends the one before. Who reads too slowly loses the oldest.
         """
-        return self._audience.join(opening(session, principal).key, session.id)
+        mailbox = self._audience.join(opening(session, principal).key, session.id)
+        if ready is not None:
+            ready()
+        return mailbox
 
     async def forget(self, session: Session, principal: Principal) -> None:
         """End the session's listener. The child is the principal's, so it stays."""

@@ -22,16 +22,21 @@ from toolgate.upstreams.handshakes import Agreed, Handshakes
 from toolgate.upstreams.http_events import MAX_MESSAGE, events, is_stream
 from toolgate.upstreams.http_failures import refusal_of, refusal_of_status
 
+ASKED_SECONDS = 900.0
+"""How long a server may be silent once it has asked the client something: people answer slowly."""
 Fields = tuple[tuple[bytes, bytes], ...]
 
 LONG = 256
 """Characters of a name too long to be remembered."""
 
-_NAMED = frozenset({"tools/call", "prompts/get", "resources/read"})
+_NAMED = frozenset(
+    {"prompts/get", "resources/read", "tasks/cancel", "tasks/get", "tasks/update", "tools/call"}
+)
 
 
 class _Envelope(msgspec.Struct):
     method: str | msgspec.UnsetType = msgspec.UNSET
+    id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -152,7 +157,9 @@ class StreamableHttp:
         response = await self._post(out, self._session_headers(await self._agreed(out.session)))
         response.close()
 
-    async def listen(self, session: Session, principal: Principal) -> AsyncIterator[bytes]:
+    async def listen(
+        self, session: Session, principal: Principal, ready: Callable[[], None] | None = None
+    ) -> AsyncIterator[bytes]:
         """The server's GET stream, opened again when it breaks; ends where the server offers none."""
         pause, last_id = 0.0, None
         while True:
@@ -165,6 +172,8 @@ class StreamableHttp:
             if response.status != 200 or not is_stream(response):
                 response.close()
                 return
+            if ready is not None:
+                ready()
             pause = 1.0
             try:
                 async for event in events(response.chunks()):
@@ -326,12 +335,15 @@ class StreamableHttp:
     async def _stream(self, response: HttpResponse, left: _Left | None = None) -> AsyncGenerator[bytes, None]:
         answered = broken = False
         try:
-            async for event in events(_each_within(self._seconds, response.chunks())):
+            patience = _Patience(self._seconds)
+            async for event in events(_each_within(patience, response.chunks())):
                 if not event.data:
                     continue
                 answered = _is_response(event.data)
                 if answered:
                     self._let_end(response)
+                elif patience.seconds < ASKED_SECONDS and _is_request(event.data):
+                    patience.seconds = ASKED_SECONDS
                 yield event.data
                 if answered:
                     return
@@ -395,14 +407,29 @@ def _routing(revision: str, method: str, name: str | None) -> Fields:
     return fields if name is None else (*fields, (b"mcp-name", encode_value(name)))
 
 
-async def _each_within(seconds: float, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+class _Patience:
+    """How long the next chunk may take."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
+async def _each_within(patience: _Patience, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The chunks, each of which must come in time. Raises `TimeoutError`."""
     while True:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(patience.seconds):
             chunk = await anext(chunks, None)
         if chunk is None:
             return
         yield chunk
+
+
+def _is_request(message: bytes) -> bool:
+    try:
+        envelope = _envelope.decode(message)
+    except msgspec.DecodeError:
+        return False
+    return envelope.method is not msgspec.UNSET and envelope.id is not msgspec.UNSET
 
 
 def _is_response(message: bytes) -> bool:

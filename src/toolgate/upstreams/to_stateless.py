@@ -1,22 +1,30 @@
 """Calls of clients with sessions at a stateless server. Decides nothing; the words are `protocol/to_stateless.py`."""
 
-import itertools
+import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing, suppress
 from typing import Any
 
 import orjson
 from msgspec import Raw
 
-from toolgate.errors import HEADER_MISMATCH, Refusal
+from toolgate.errors import HEADER_MISMATCH, INVALID_PARAMS, Refusal
 from toolgate.model import Principal, Reply, Session
 from toolgate.ports import Opened, Outbound, Upstream
 from toolgate.protocol import bridge, jsonrpc, param_headers, to_stateless, versions
 from toolgate.protocol.to_sessions import LEVELS
+from toolgate.upstreams.news import News
+from toolgate.upstreams.questions import Questions
 from toolgate.upstreams.replies import Messages, each, reply_of
 
+MAX_ROUNDS = 10
+"""Of questions within one call (E70)."""
+ANSWER_SECONDS = 600.0
+"""How long a client may think about one round."""
+PAUSE_SECONDS = 0.25
+"""Before a server that asked nothing is asked again."""
 MAX_SESSIONS = 100_000
 """Whose log level is remembered."""
 MAX_TOOLS = 10_000
@@ -26,12 +34,15 @@ MAX_TOOLS = 10_000
 class ToStateless:
     """What a client with a session gets of one server."""
 
-    def __init__(self, server: Upstream) -> None:
+    def __init__(self, server: Upstream, numbers: Iterator[int]) -> None:
+        """`numbers` are for requests of our own."""
         self.name = server.name
         self._server = server
         self._levels: OrderedDict[str, str] = OrderedDict()
         self._declared: OrderedDict[str, param_headers.Declared] = OrderedDict()
-        self._numbers = itertools.count(-1, -1)
+        self._questions = Questions()
+        self._numbers = numbers
+        self._news = News(server, self._numbers)
 
     async def initialize(self, session: Session, principal: Principal) -> Opened:
         """What the server says of itself, as the answer to `initialize`."""
@@ -48,29 +59,87 @@ class ToStateless:
         if out.method == "logging/setLevel":
             self._keep_level(out.session, out.message)
             return Reply(message=jsonrpc.result_text(b"%d" % (out.id or 0), b"{}"))
+        if out.method in ("resources/subscribe", "resources/unsubscribe"):
+            return self._wish(out, out.session)
         return await reply_of(self._messages(out, out.session))
+
+    def listen(
+        self, session: Session, principal: Principal, ready: Callable[[], None] | None
+    ) -> AsyncIterator[bytes]:
+        """What the server says outside of calls, as far as the client wants to hear it."""
+        return self._news.messages(session, principal, ready)
+
+    def answer(self, session: Session, message: bytes) -> bool:
+        """Whether a client's response is to a question that was asked here."""
+        return self._questions.answer(session.id, message)
 
     def forget(self, session: Session) -> None:
         """The session ended."""
         self._levels.pop(session.id, None)
+        self._news.forget(session)
 
     async def _messages(self, out: Outbound, session: Session) -> Messages:
-        message = to_stateless.request(out.message, session, self._levels.get(session.id))
+        """From a client's request to the response, through every round of questions in between."""
+        assert out.id is not None
+        message = first = to_stateless.request(out.message, session, self._levels.get(session.id))
         if out.method == "tools/call":
-            out.headers = self._param_headers(out, message)
-        async with aclosing(each(await self._reply(out, message))) as messages:
-            async for one in messages:
-                parts = bridge.fields(one)
-                if "method" not in parts:
-                    yield True, self._response(parts, out, session)
-                    return
-                if "id" in parts:
-                    raise to_stateless.broken("a request of a stateless server")
-                yield False, one
-        raise bridge.lie("the stream ended before the answer")
+            out.headers = self._param_headers(out, first)
+        number = out.id
+        for _ in range(MAX_ROUNDS):
+            parts: dict[str, Raw] = {}
+            async with aclosing(each(await self._reply(out, message, number))) as messages:
+                async for one in messages:
+                    parts = bridge.fields(one)
+                    if "method" not in parts:
+                        break
+                    if "id" in parts:
+                        raise to_stateless.broken("a request of a stateless server")
+                    yield False, one
+                else:
+                    raise bridge.lie("the stream ended before the answer")
+            asked = _asked(parts, out.method)
+            if asked is None:
+                yield True, self._response(parts, out, session)
+                return
+            if to_stateless.undeclared(asked.questions, session):
+                yield True, to_stateless.unanswered(out.id, out.method)
+                return
+            answers: dict[str, Raw] = {}
+            async with aclosing(self._ask(asked.questions, session, answers)) as questions:
+                async for question in questions:
+                    yield False, question
+            if answers.keys() != asked.questions.keys():
+                yield True, to_stateless.unanswered(out.id, out.method)
+                return
+            if not asked.questions:
+                await asyncio.sleep(PAUSE_SECONDS)
+            number = next(self._numbers)
+            message = to_stateless.answered(first, number, answers, asked.state)
+        raise to_stateless.broken(f"more than {MAX_ROUNDS} rounds of questions")
 
-    async def _reply(self, out: Outbound, message: bytes) -> Reply:
+    async def _ask(
+        self, questions: Mapping[str, Raw], session: Session, answers: dict[str, Raw]
+    ) -> AsyncGenerator[bytes, None]:
+        """The requests that ask the client; when they all are out, waits until `answers` holds what it said."""
+        open_: dict[str, bytes] = {}
+        try:
+            for key, entry in questions.items():
+                open_[key], request = self._questions.ask(session.id, entry)
+                yield request
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    for key, number in open_.items():
+                        said = await self._questions.answered(session.id, number)
+                        if "result" not in said:
+                            return
+                        answers[key] = said["result"]
+        finally:
+            for number in open_.values():
+                self._questions.forget(session.id, number)
+
+    async def _reply(self, out: Outbound, message: bytes, number: int) -> Reply:
         inner = _stateless(out, message)
+        inner.id = number
         reply = await self._server.exchange(inner)
         if out.method != "tools/call" or reply.message is None or reply.status != 400:
             return reply
@@ -84,12 +153,19 @@ class ToStateless:
         return await self._server.exchange(inner)
 
     def _response(self, parts: dict[str, Raw], out: Outbound, session: Session) -> bytes:
-        if "result" in parts:
-            if to_stateless.result_type(parts["result"]) == "input_required":
-                raise to_stateless.broken("questions to this client are not carried yet")
-            if out.method == "tools/list":
-                self._note_schemas(parts["result"])
+        if "result" in parts and out.method == "tools/list":
+            self._note_schemas(parts["result"])
+        parts["id"] = Raw(b"%d" % (out.id or 0))
         return to_stateless.response(parts, out.method, session.revision)
+
+    def _wish(self, out: Outbound, session: Session) -> Reply:
+        """Kept here: told to the server by the stream that the client listens to, now or later."""
+        wishes = self._news.wishes(session)
+        if out.method == "resources/unsubscribe":
+            wishes.drop(out.name)
+        elif not wishes.add(out.name):
+            raise Refusal.invalid("This session follows too many resources.", code=INVALID_PARAMS)
+        return Reply(message=jsonrpc.result_text(b"%d" % (out.id or 0), b"{}"))
 
     # Log levels and parameter headers
 
@@ -152,6 +228,13 @@ class ToStateless:
                 if "method" not in parts:
                     return parts
         raise bridge.lie("the stream ended before the answer")
+
+
+def _asked(parts: dict[str, Raw], method: str) -> to_stateless.Asked | None:
+    """The questions of a response; None where it is the answer."""
+    if "result" not in parts or to_stateless.result_type(parts["result"]) == "complete":
+        return None
+    return to_stateless.asked(parts["result"], method)
 
 
 def _value(text: Raw | None) -> Any:
