@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CODE := src tests bench conformance examples
 
-.PHONY: help setup demo test endurance lint fmt bench conformance proofs
+.PHONY: help setup demo test endurance lint fmt bench conformance proofs receivers
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -28,6 +28,18 @@ endurance: setup ## Kills, reloads and garbage at full count (minutes)
 
 proofs: setup ## 10,000 tamperings found, and Go's own libraries believe the ledger (needs Go)
 	TOOLGATE_TAMPERINGS=10000 $(BIN)/python -m pytest tests/proofs tests/ledger/test_ledger_tampering.py
+
+receivers: setup .tools/kafka .tools/otelcol ## Sinks against a real broker and collector (needs Go, Maven, Java 17)
+	$(BIN)/python -m pytest tests/receivers
+
+.tools/kafka: tests/receivers/kafka/pom.xml
+	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(abspath $@) -Dmdep.useRepositoryLayout=false
+	@touch $@
+
+.tools/otelcol: tests/receivers/collector/builder.yaml
+	GOBIN=$(abspath .tools/bin) go install go.opentelemetry.io/collector/cmd/builder@v0.139.0
+	GOFLAGS=-p=2 .tools/bin/builder --config $< --set=dist.output_path=$(abspath $@)
+	@touch $@
 
 lint: setup ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check $(CODE)

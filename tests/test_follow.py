@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from toolgate.follow import begun, follow, relay
+from toolgate.ledger import values
 from toolgate.ledger.entry import Book, Entry
 from toolgate.model import Call, Principal, Record, Reply, Session
 from toolgate.protocol import bridge
@@ -53,7 +54,7 @@ async def start(*messages: bytes) -> tuple[AsyncGenerator[bytes, None], Lines, H
     lines, holders = Lines(), Holders()
     world = SimpleNamespace(version="v", lease=holders)
     call = Call("2025-11-25", "bank", "tools/call", b"{}", {}, id=b"1")
-    entry: Entry = Book(lines, None, lambda record: None).open(call, world)
+    entry: Entry = Book(lines, values.full, lambda record: None).open(call, world)
     async with entry:
         reply = await follow(
             Reply(stream=upstream()), bridge.Return(call, 7, "bank", shared=False), call, entry
@@ -92,7 +93,7 @@ async def test_a_client_that_leaves_before_the_first_message_closes_the_record_t
 async def test_listening_that_is_given_up_before_it_began_is_over() -> None:
     lines, holders = Lines(), Holders()
     call = Call("2025-11-25", "bank", "listen", b"", {})
-    entry: Entry = Book(lines, None, lambda record: None).open(
+    entry: Entry = Book(lines, values.full, lambda record: None).open(
         call, SimpleNamespace(version="v", lease=holders)
     )
     session = Session("s", "p", "2025-11-25", {}, {}, 0.0)

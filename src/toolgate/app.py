@@ -19,17 +19,22 @@ from toolgate.catalog.tools import Catalog
 from toolgate.compiler import Built, Kit, build
 from toolgate.config.address import HostPort
 from toolgate.config.load import Loaded, load
-from toolgate.config.schema import GatewayConfig
+from toolgate.config.schema import GatewayConfig, Ledger
 from toolgate.config.watch import changes
 from toolgate.control.api import Admin
 from toolgate.control.reload import Reloader
 from toolgate.deliveries import Deliveries, open_deliveries, traced_share
+from toolgate.errors import ConfigError, Problem, Refusal
+from toolgate.ledger import inbox, values
 from toolgate.ledger.acts import START, Started
 from toolgate.ledger.checkpoints import Checkpoints
 from toolgate.ledger.digest import Digest, load_key
 from toolgate.ledger.entry import Book
 from toolgate.ledger.marks import new_id, timestamp
+from toolgate.ledger.segments import SUBJECTS
+from toolgate.ledger.subjects import Subjects
 from toolgate.ledger.totals import counted
+from toolgate.ledger.values import Describe
 from toolgate.ledger.writer import Writer
 from toolgate.listeners.asgi import Asgi
 from toolgate.listeners.edge import Edge, host_name
@@ -128,6 +133,7 @@ class Gateway:
         started = Started(str(self._checkpoints.verifier))
         await self._note(START, self._described(built), msgspec.to_builtins(started))
         self._tasks.append(asyncio.create_task(self._checkpoints.run(ledger.checkpoint_every)))
+        self._tasks.append(asyncio.create_task(self._record_notes(ledger.checkpoint_every)))
         self._deliveries.start()
         self._metrics.also(ReaderMetrics(self._deliveries.all, self._ledger, self._checkpoints))
 
@@ -178,10 +184,23 @@ class Gateway:
                 with contextlib.suppress(Full):
                     tally.count(key, moment, amount)
 
-    def _book(self) -> Book:
+    async def _record_notes(self, every: float) -> None:
+        """What others did to the ledger's folder is recorded like our own acts."""
         folder = Path(self._config.ledger.path)
-        digest = None if self._config.ledger.values == "full" else Digest(load_key(folder)).of
-        return Book(self._ledger, digest, self._metrics.count)
+        while True:
+            with contextlib.suppress(OSError, Refusal):  # Later, then: the notes stay.
+                for path, note in await asyncio.to_thread(inbox.waiting, folder):
+                    await self._note(note.method, note.detail, note.arguments)
+                    path.unlink()
+            await asyncio.sleep(every)
+
+    def _book(self) -> Book:
+        config = self._config.ledger
+        count = self._metrics.count
+        if config.values == "sealed":
+            sealing = sealing_of(config)
+            return Book(self._ledger, sealing.describe, count, sealing.who)
+        return Book(self._ledger, described(config), count)
 
     def _sessions(self) -> Sessions:
         return Sessions(self._keys, self._config.sessions.lifetime, time.time)
@@ -257,6 +276,32 @@ def _tls(config: GatewayConfig) -> ssl.SSLContext | None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(config.tls.cert, config.tls.key)
     return context
+
+
+def described(config: Ledger) -> Describe:
+    """What the records keep of arguments. The ledger must be claimed. Raises `ConfigError`."""
+    if config.values == "none":
+        return values.nothing
+    if config.values == "full":
+        return values.full
+    folder = Path(config.path)
+    key = load_key(folder)
+    digest = Digest(key).of
+    if config.values == "redacted":
+        return values.redacted(digest, config.reveal)
+    return values.digest(digest)
+
+
+def sealing_of(config: Ledger) -> values.Sealing:
+    """Seals what the records keep. The ledger must be claimed. Raises `ConfigError`."""
+    folder = Path(config.path)
+    key = load_key(folder)
+    keys = config.subject_keys or folder / SUBJECTS
+    try:
+        return values.Sealing(Digest(key).of, Subjects(keys, key))
+    except OSError as problem:
+        text = f"The folder of keys cannot be made: {problem.strerror}."
+        raise ConfigError([Problem(text, file=str(keys), key="ledger.subject_keys")]) from problem
 
 
 def _sink_http() -> HttpClient:

@@ -54,20 +54,69 @@ def show(
     decision: Annotated[str | None, typer.Option(help="allow, deny or approve.")] = None,
     outcome: Annotated[str | None, typer.Option(help="ok, refused, error, ...")] = None,
     since: Annotated[str | None, typer.Option(help="A date, a date with time, or how long ago: 2h.")] = None,
+    unseal: Annotated[
+        bool, typer.Option("--unseal", help="Open what is sealed, with the keys here.")
+    ] = False,
+    keys: Annotated[Path | None, typer.Option(help="The folder of 'ledger.subject_keys'.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print records. Example: toolgate ledger show ledger --last 20 --decision deny"""
+    """Print records. Reading is recorded, too. Example: toolgate ledger show ledger --last 20 --decision deny"""
     import time
 
+    from toolgate.ledger import inbox
     from toolgate.ledger import show as shown
+    from toolgate.ledger.segments import SUBJECTS
+    from toolgate.ledger.subjects import secret_in
+    from toolgate.ledger.values import unsealed
 
+    folder = _folder(path)
     try:
         start = None if since is None else shown.since(since, time.time())
     except ValueError as error:
         _fail(str(error))
     where = shown.Where(agent=agent, user=user, tool=tool, decision=decision, outcome=outcome, since=start)
-    for number, record in shown.read(_folder(path), last=last, where=where):
-        typer.echo(json.dumps({"seq": number, **record}) if as_json else shown.line(record))
+    secret = secret_in(keys or folder / SUBJECTS)
+    count = 0
+    for number, record in shown.read(folder, last=last, where=where):
+        opened = unsealed(record, secret) if unseal else record
+        typer.echo(json.dumps({"seq": number, **opened}) if as_json else shown.line(opened))
+        count += 1
+    inbox.leave(folder, "ledger/read", f"{count} records shown", records=count, unsealed=unseal)
+
+
+@ledger_app.command("erase")
+def erase(
+    path: Folder,
+    person: Annotated[str, typer.Option(help="The user, or the principal where there is none, as recorded.")],
+    keys: Annotated[Path | None, typer.Option(help="The folder of 'ledger.subject_keys'.")] = None,
+) -> None:
+    """Destroy the keys of a person: what was sealed with them stays unreadable; the chain stays whole.
+
+    Example: toolgate ledger erase ledger --person alice@example.com
+    """
+    from toolgate.ledger import inbox
+    from toolgate.ledger.digest import load_key
+    from toolgate.ledger.segments import KEY, SUBJECTS
+    from toolgate.ledger.subjects import destroy, name_of
+
+    folder = _folder(path)
+    if not (folder / KEY).exists():
+        _fail(f"{folder / KEY} is not here: without it, a person's keys cannot be told from others.")
+    naming = load_key(folder)
+    try:
+        count = destroy(keys or folder / SUBJECTS, naming, person)
+    except OSError as error:
+        _fail(str(error))
+    if not count:
+        typer.echo(
+            "There is no key of this person: nothing was sealed for them, or it is erased already.", err=True
+        )
+        raise typer.Exit(1)
+    pseudonym = f"~{name_of(naming, person)}"
+    inbox.leave(
+        folder, "ledger/erased", f"{count} keys of {pseudonym} destroyed", subject=pseudonym, keys=count
+    )
+    typer.echo(f"{count} keys destroyed; records of {pseudonym} stay, and say no more who that was")
 
 
 @ledger_app.command("prove")

@@ -219,6 +219,10 @@ class Record(Struct, omit_defaults=True):
     target: str | None = None
     arguments_digest: str | None = None
     arguments: Any = None
+    sealed: str | None = None
+    """The arguments, encrypted: the id of the key, a dot, and base64 of nonce and text."""
+    sealed_who: str | None = None
+    """Who the person is, likewise; `principal` and `user` are then a pseudonym that starts with `~`."""
     decision: str | None = None
     rule: str | None = None
     reason: str | None = None

@@ -42,6 +42,8 @@ def test_every_default_is_a_safe_one(write, tmp_path):
         "path": tmp_path / "ledger",
         "durability": "os",
         "values": "digest",
+        "reveal": (),
+        "subject_keys": None,
         "segment_size": 67_108_864,
         "checkpoint_every": 10.0,
         "signing_key": None,

@@ -3,10 +3,15 @@
 import json
 import resource
 import threading
+from pathlib import Path
 
-from gateway_support import Running, records
+import pytest
+from gateway_support import Running, records, serve_bank
 
+from toolgate.ledger.inbox import leave
 from toolgate.ledger.note import VerifierKey
+from toolgate.ledger.subjects import secret_in
+from toolgate.ledger.values import unsealed
 from toolgate.ledger.verify import verify
 
 
@@ -47,3 +52,34 @@ def test_a_full_disk_is_spooled_told_and_made_up_for(gateway: Running) -> None:
 
 def call(gateway: Running) -> int:
     return gateway.modern("tools/call", {"name": "read_account", "arguments": {}})[0]
+
+
+def test_what_others_do_to_the_ledger_is_recorded(gateway: Running) -> None:
+    if gateway.process.poll() is not None:
+        gateway.start()
+    leave(gateway.folder / "ledger", "ledger/read", "3 records shown", records=3)
+    gateway.stop()
+    gateway.start()
+    gateway.stop()
+    read = [record for record in records(gateway.folder) if record["method"] == "ledger/read"]
+    assert [(record["detail"], record["arguments"]["records"]) for record in read] == [("3 records shown", 3)]
+
+
+@pytest.mark.parametrize("values", ["none", "redacted", "sealed", "full"])
+def test_a_record_keeps_of_a_call_what_the_config_says(values: str, tmp_path: Path) -> None:
+    bank = serve_bank()
+    gateway = Running(tmp_path, bank.server_address[1], f"ledger: {{values: {values}}}\n")
+    arguments = {"account": "DE89 3704"}
+    assert gateway.modern("tools/call", {"name": "read_account", "arguments": arguments})[0] == 200
+    gateway.stop()
+    bank.shutdown()
+    bank.server_close()
+    (record,) = [one for one in records(tmp_path) if one["method"] == "tools/call"]
+    assert record.get("arguments") == {"redacted": {"account": "string of 9"}, "full": arguments}.get(values)
+    assert ("arguments_digest" in record) is (values in ("redacted", "sealed"))
+    if values == "sealed":
+        assert record["principal"].startswith("~")
+        opened = unsealed(record, secret_in(tmp_path / "ledger/subjects"))
+        assert opened["arguments"] == arguments
+        assert not opened["principal"].startswith("~")
+    assert verify(tmp_path / "ledger").findings == []

@@ -227,7 +227,7 @@ def _until_space(file: Any) -> bytes:
 
 
 class MockKafka:
-    """librdkafka's mock broker: the protocol is real, the broker is not. It cannot go away and keep what it has."""
+    """librdkafka's mock broker: the protocol is real, the broker is not."""
 
     def __init__(self, _: Path) -> None:
         self.mock = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "ignored"})
@@ -244,14 +244,16 @@ class MockKafka:
         raise NotImplementedError
 
     def ids(self) -> list[str]:
-        found = sorted(
-            (event["timestamp"], event["event_id"]) for event in consumed(self.address, "stoa.metering")
-        )
-        # A topic is spread over partitions, and order holds within one.
-        return [number for _, number in found]
+        return metered(self.address)
 
     def close(self) -> None:
         """Goes with the process."""
+
+
+def metered(address: str) -> list[str]:
+    """The metered records, in the order they were recorded: a topic has partitions, and order holds within one."""
+    events = consumed(address, "stoa.metering")
+    return [number for _, number in sorted((event["timestamp"], event["event_id"]) for event in events)]
 
 
 def consumed(address: str, topic: str) -> list[dict[str, Any]]:
@@ -276,5 +278,4 @@ RECEIVERS = {
     "webhook": HttpWebhook,
     "otlp": HttpOtlp,
     "syslog": TlsSyslog,
-    "kafka": MockKafka,
 }

@@ -1,85 +1,24 @@
-"""What every sink owes: all of it, in order, at least once, whatever becomes of the receiver."""
+"""The contract of sinks over all of them; `make receivers` holds it against a real broker and a real collector."""
 
-import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from sink_receivers import RECEIVERS
-from sink_support import running, until
-
-ALL = sorted(RECEIVERS)
-THAT_LEAVE = sorted(set(ALL) - {"kafka"})  # The mock broker cannot; `make receivers` has one that can.
+from sink_contract import Contract, LeavingContract
+from sink_receivers import RECEIVERS, MockKafka, Receiver
 
 
-@pytest.fixture
-def receiver(request, tmp_path):
-    one = RECEIVERS[request.param](tmp_path)
-    yield one
-    one.close()
+class TestSinks(LeavingContract):
+    @pytest.fixture(params=sorted(RECEIVERS))
+    def receiver(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Receiver]:
+        one = RECEIVERS[request.param](tmp_path)
+        yield one
+        one.close()
 
 
-@pytest.mark.parametrize("receiver", ALL, indirect=True)
-async def test_what_is_recorded_arrives_once_and_in_order(receiver, ledger):
-    ledger.add(700)
-    async with running(ledger.delivery(receiver.channel())) as delivery:
-        await until(lambda: delivery.lag == 0)
-        ledger.add(30)
-        await until(lambda: delivery.lag == 0)
-    assert await asyncio.to_thread(receiver.ids) == ledger.ids
-    assert (delivery.delivered, delivery.failed, delivery.problem) == (730, 0, None)
+class TestKafkaWithAMockBroker(Contract):
+    """It speaks the protocol, but cannot go away and keep what it has."""
 
-
-@pytest.mark.parametrize("receiver", ALL, indirect=True)
-async def test_a_restarted_gateway_goes_on_where_it_stopped(receiver, ledger):
-    for count in (10, 0, 25):
-        ledger.add(count)
-        async with running(ledger.delivery(receiver.channel())) as delivery:
-            await until(lambda: delivery.lag == 0)
-    assert await asyncio.to_thread(receiver.ids) == ledger.ids
-
-
-@pytest.mark.parametrize("receiver", ALL, indirect=True)
-async def test_what_is_there_is_delivered_before_the_gateway_stops(receiver, ledger):
-    ledger.add(40)
-    async with running(ledger.delivery(receiver.channel())):
-        pass
-    assert await asyncio.to_thread(receiver.ids) == ledger.ids
-
-
-@pytest.mark.parametrize("receiver", THAT_LEAVE, indirect=True)
-async def test_nothing_is_lost_while_the_receiver_is_away(receiver, ledger):
-    ledger.add(20)
-    async with running(ledger.delivery(receiver.channel())) as delivery:
-        await until(lambda: delivery.lag == 0)
-        receiver.leave()
-        ledger.add(50)
-        await until(lambda: delivery.failed > 4)
-        assert delivery.lag == 50
-        assert delivery.problem
-        receiver.come_back()
-        await until(lambda: delivery.lag == 0)
-    got = receiver.ids()
-    assert list(dict.fromkeys(got)) == ledger.ids
-    assert delivery.problem is None
-    assert [what for what, _ in ledger.told] == ["sink/lost", "sink/back"]
-
-
-@pytest.mark.parametrize("receiver", THAT_LEAVE, indirect=True)
-async def test_a_gateway_stops_soon_though_the_receiver_is_away(receiver, ledger):
-    receiver.leave()
-    ledger.add(5)
-    async with asyncio.timeout(30):
-        async with running(ledger.delivery(receiver.channel())) as delivery:
-            await until(lambda: delivery.failed > 2)
-    receiver.come_back()
-    async with running(ledger.delivery(receiver.channel())) as delivery:
-        await until(lambda: delivery.lag == 0)
-    assert receiver.ids() == ledger.ids
-
-
-@pytest.mark.parametrize("receiver", ALL, indirect=True)
-async def test_a_new_sink_starts_with_what_is_recorded_from_now_on(receiver, ledger):
-    ledger.add(5)
-    async with running(ledger.delivery(receiver.channel(), beginning=False)) as delivery:
-        ledger.add(5)
-        await until(lambda: delivery.lag == 0)
-    assert await asyncio.to_thread(receiver.ids) == ledger.ids[5:]
+    @pytest.fixture
+    def receiver(self, tmp_path: Path) -> Receiver:
+        return MockKafka(tmp_path)

@@ -12,7 +12,7 @@ from toolgate.config.schema_servers import Server
 from toolgate.config.schema_sinks import Sink
 from toolgate.config.section import Section, raise_faults, written, wrong
 from toolgate.config.units import Bytes, Seconds, between
-from toolgate.config.values import AnyPath, Count, ExistingFile, Flag, SealKey, ServerName, Text
+from toolgate.config.values import AnyPath, Count, ExistingFile, Flag, Names, SealKey, ServerName, Text
 
 Scalar = str | int | float | bool
 
@@ -84,8 +84,14 @@ class Ledger(Section):
     durability: Literal["os", "disk"] = "os"
     """What is certain before a call is answered. `os`: the record outlives the gateway, also killed; `disk`:
     it outlives the machine."""
-    values: Literal["digest", "full"] = "digest"
-    """What of a call's arguments is kept: their digest, or the arguments."""
+    values: Literal["none", "digest", "redacted", "sealed", "full"] = "digest"
+    """What of a call's arguments is kept. `none`; `digest`: a keyed digest; `redacted`: names and kinds, beside the
+    digest; `sealed`: arguments and person encrypted under a key of that person, which `toolgate ledger erase`
+    destroys; `full`: the arguments as they are."""
+    reveal: Names = ()
+    """Names of arguments whose values `redacted` keeps."""
+    subject_keys: AnyPath | None = None
+    """The folder of the keys that seal. Left out: `subjects` in the ledger's folder."""
     segment_size: Annotated[Bytes, between("64KiB", "64GiB")] = written("64MiB")
     """Size at which a file of the record is closed and the next one begun."""
     checkpoint_every: Annotated[Seconds, between("100ms", "24h")] = written("10s")

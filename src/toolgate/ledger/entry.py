@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from toolgate.errors import INTERNAL_ERROR, UPSTREAM_FAILED, UPSTREAM_TIMEOUT, Refusal
 from toolgate.ledger.marks import new_id, timestamp
+from toolgate.ledger.values import Describe, Disguise
 from toolgate.model import Call, Decision, Hold, Outcome, Principal, Promise, Record, Session, Target
 from toolgate.ports import Ledger
 
@@ -20,8 +21,6 @@ _log = logging.getLogger("toolgate.incident")
 
 Count = Callable[[Record], None]
 """Called with each finished record: metrics are readers of the record."""
-
-Digest = Callable[[Any], str]
 
 
 class Lease(Protocol):
@@ -62,10 +61,14 @@ class World(Protocol):
 class Book:
     """Opens entries."""
 
-    def __init__(self, ledger: Ledger, digest: Digest | None, count: Count) -> None:
-        """With `digest`, arguments are recorded as a keyed digest; without, as they are."""
+    def __init__(
+        self, ledger: Ledger, describe: Describe, count: Count, disguise: Disguise | None = None
+    ) -> None:
+        """`describe` puts a call's arguments into its record, as the config wants them; `disguise`, where there
+        is one, a pseudonym in the place of the person."""
         self.ledger = ledger
-        self._digest = digest
+        self.describe = describe
+        self.disguise = disguise
         self._count = count
 
     def open(self, call: Call, world: "World") -> "Entry":
@@ -81,13 +84,6 @@ class Book:
             config=world.version,
         )
         return Entry(record, self, world.lease)
-
-    def describe_arguments(self, record: Record, arguments: Any) -> None:
-        """Put the arguments into the record, as the config wants them."""
-        if self._digest is None:
-            record.arguments = arguments
-        else:
-            record.arguments_digest = self._digest(arguments)
 
     def write(self, record: Record) -> Promise:
         """Count and append."""
@@ -127,6 +123,8 @@ class Entry:
         record.tenant = principal.tenant
         record.task = principal.task.id if principal.task is not None else None
         record.session = session.id if session is not None else None
+        if self._book.disguise is not None:
+            self._book.disguise(record)
 
     def aimed(self, target: Target) -> None:
         """What at."""
@@ -146,7 +144,7 @@ class Entry:
             self._hold = decision.hold
             record.totals = decision.hold.counted
         if arguments is not None:
-            self._book.describe_arguments(record, arguments)
+            self._book.describe(record, arguments)
 
     def sent(self) -> None:
         """The upstream's time starts."""

@@ -14,14 +14,16 @@ from msgspec import Struct
 
 from toolgate.ledger.chain import MAX_LINE
 
+INBOX = "inbox"
 KEY = "digest.key"
 LOCK = "lock"
 SIGNING_KEY = "signing.key"
 SPOOL = "spool"
+SUBJECTS = "subjects"
 READERS = "readers"
 TREE = "tree"
 
-_OURS = frozenset({KEY, LOCK, READERS, SIGNING_KEY, SPOOL, TREE})
+_OURS = frozenset({INBOX, KEY, LOCK, READERS, SIGNING_KEY, SPOOL, SUBJECTS, TREE})
 
 _SEGMENT = re.compile(r"(\d{10,18})\.jsonl")
 _TORN = re.compile(r"(\d{10,18})-[0-9a-f]{16}\.torn")

@@ -23,12 +23,13 @@ class Kafka:
         self._settings: dict[str, str | int | bool] = {
             "bootstrap.servers": ",".join(brokers),
             "client.id": "toolgate",
-            "enable.idempotence": True,
-            "acks": "all",
             "compression.type": "lz4",
             "linger.ms": 5,
             "delivery.timeout.ms": int(_SECONDS * 1000),
             **options,
+            # What is promised does not depend on options.
+            "enable.idempotence": True,
+            "acks": "all",
         }
         self._producer: Producer | None = None
 
