@@ -25,7 +25,7 @@ from toolgate.control.api import Admin
 from toolgate.control.reload import Reloader
 from toolgate.deliveries import Deliveries, open_deliveries, traced_share
 from toolgate.errors import ConfigError, Problem, Refusal
-from toolgate.ledger import inbox, values
+from toolgate.ledger import clock, inbox, values
 from toolgate.ledger.acts import START, Started
 from toolgate.ledger.checkpoints import Checkpoints
 from toolgate.ledger.digest import Digest, load_key
@@ -134,6 +134,7 @@ class Gateway:
         await self._note(START, self._described(built), msgspec.to_builtins(started))
         self._tasks.append(asyncio.create_task(self._checkpoints.run(ledger.checkpoint_every)))
         self._tasks.append(asyncio.create_task(self._record_notes(ledger.checkpoint_every)))
+        self._tasks.append(asyncio.create_task(clock.watch(self._clock_jumped)))
         self._deliveries.start()
         self._metrics.also(ReaderMetrics(self._deliveries.all, self._ledger, self._checkpoints))
 
@@ -183,6 +184,11 @@ class Gateway:
             for key, moment, amount in counted(Path(self._config.ledger.path), time.time() - tally.horizon):
                 with contextlib.suppress(Full):
                     tally.count(key, moment, amount)
+
+    async def _clock_jumped(self, seconds: float) -> None:
+        _log.warning("the clock of this machine jumped by %+.3f s", seconds)
+        with contextlib.suppress(Refusal):
+            await self._note("clock/jumped", f"{seconds:+.3f} s", {"seconds": round(seconds, 3)})
 
     async def _record_notes(self, every: float) -> None:
         """What others did to the ledger's folder is recorded like our own acts."""

@@ -19,6 +19,7 @@ def verify_(
     head: Annotated[str | None, typer.Option(help="SEQ:HASH noted earlier.")] = None,
     key: Key = None,
     checkpoint: Annotated[list[Path] | None, typer.Option(help="A checkpoint noted earlier.")] = None,
+    archive: Annotated[list[Path] | None, typer.Option(help="A folder old segments were moved to.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check every line, their order, the tree and its signature. Example: toolgate ledger verify ledger
@@ -33,7 +34,7 @@ def verify_(
     try:
         noted = None if head is None else Head.parse(head)
         checkpoints = [_checkpoint(file, key) for file in checkpoint or ()]
-        report = verify(_folder(path), noted, key=_key(key), checkpoints=checkpoints)
+        report = verify(_folder(path), noted, key=_key(key), checkpoints=checkpoints, archives=archive or ())
     except (OSError, ValueError) as error:
         _fail(str(error))
     if as_json:
@@ -119,6 +120,32 @@ def erase(
     typer.echo(f"{count} keys destroyed; records of {pseudonym} stay, and say no more who that was")
 
 
+@ledger_app.command("archive")
+def archive_(
+    path: Folder,
+    before: Annotated[str, typer.Option(help="A date, or how long ago: 8760h. Younger records stay.")],
+    to: Annotated[Path, typer.Option(help="The folder to move them to.")],
+) -> None:
+    """Move old segments elsewhere. The tree stays, so all proofs stay. Works beside a running gateway.
+
+    Example: toolgate ledger archive ledger --before 8760h --to /archive/ledger
+    """
+    import time
+
+    from toolgate.ledger import archive
+    from toolgate.ledger.show import since, written
+
+    try:
+        moved = archive.archive(_folder(path), written(since(before, time.time())), to)
+    except (OSError, ValueError) as error:
+        _fail(str(error))
+    except archive.Unarchived as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    for one in moved:
+        typer.echo(str(one))
+
+
 @ledger_app.command("prove")
 def prove(
     path: Folder,
@@ -181,6 +208,8 @@ def _tell(report: Any) -> None:
     typer.echo(
         f"{state}: {report.records} records in {report.segments} segments, {report.unfinished} calls unfinished"
     )
+    if report.archived:
+        typer.echo(f"records 1 to {report.archived} are archived: --archive names where, to check them, too")
     typer.echo(f"from {report.first_ts} to {report.last_ts}")
     typer.echo(f"head {report.head}  (note it elsewhere: --head shows later whether the end was cut)")
     if report.checkpoint is not None:

@@ -32,6 +32,8 @@ class Report(Struct):
     last_ts: str | None = None
     head: Head = ORIGIN
     """The last line. Note it outside of the ledger: compared later, it shows whether the end was cut."""
+    archived: int = 0
+    """Records that are in no segment here: the tree alone tells of them."""
     unfinished: int = 0
     """Calls with a `begin` and no `end`: cut by a crash, or under way in a running gateway."""
     checkpoint: int | None = None

@@ -38,7 +38,7 @@ class Where(Struct, frozen=True):
             and (_like(self.tool, _tool(record)) or _like(self.tool, record.get("target")))
             and self.decision in (None, record.get("decision"))
             and self.outcome in (None, record.get("outcome"))
-            and (self.since is None or record.get("ts", "") >= _text(self.since))
+            and (self.since is None or record.get("ts", "") >= written(self.since))
         )
 
 
@@ -121,7 +121,7 @@ def _like(pattern: str | None, value: str | None) -> bool:
     return pattern is None or (value is not None and fnmatchcase(value, pattern))
 
 
-def _text(moment: datetime) -> str:
+def written(moment: datetime) -> str:
     """As the ledger writes it, without the zone: texts of one form compare like the times they tell."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
 

@@ -10,17 +10,21 @@ The ledger may be a copy, or that of a running gateway.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from toolgate.ledger.acts import START, TORN, Started
+from toolgate.ledger.archive import ARCHIVED, Archived
 from toolgate.ledger.chain import MAX_LINE, ORIGIN, Broken, Head, check, parse, record_of
 from toolgate.ledger.folder import claimed
+from toolgate.ledger.inbox import waiting
 from toolgate.ledger.note import Checkpoint, VerifierKey
 from toolgate.ledger.recover import Torn, read_torn
 from toolgate.ledger.report import Report
-from toolgate.ledger.segments import Segment, forward, segment_name, segments, strangers, torn_files
+from toolgate.ledger.segments import TREE, Segment, forward, segment_name, segments, strangers, torn_files
+from toolgate.ledger.tree import Damaged
 from toolgate.ledger.verify_tree import TreeCheck
 
 _STEP = 1000
@@ -32,14 +36,17 @@ def verify(
     *,
     key: VerifierKey | None = None,
     checkpoints: Sequence[Checkpoint] = (),
+    archives: Sequence[Path] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Check the ledger in the folder `path`, and that it still holds `head` and what `checkpoints` cover.
 
-    With `key`, the ledger must have a checkpoint that this key signed. `progress` is told how many records
-    are done, every thousand. Raises `OSError` where the ledger cannot be read.
+    Segments that were moved to the folders `archives` are read there; of what was archived elsewhere the tree
+    tells the hashes, and a record must tell that it was. With `key`, the ledger must have a checkpoint that
+    this key signed. `progress` is told how many records are done, every thousand. Raises `OSError` where the
+    ledger cannot be read.
     """
-    return _Check(path, head, key, checkpoints, progress).run()
+    return _Check(path, head, key, checkpoints, archives, progress).run()
 
 
 class _Brief(Struct):
@@ -61,11 +68,16 @@ class _Check:
         noted: Head | None,
         key: VerifierKey | None,
         checkpoints: Sequence[Checkpoint],
+        archives: Sequence[Path],
         progress: Callable[[int], None] | None,
     ) -> None:
         self._folder = folder
         self._noted = noted
         self._progress = progress
+        self._archives = archives
+        self._archived = 0
+        """Records that are in no segment here or in `archives`."""
+        self._told_archived: list[Archived] = []
         self._report = Report()
         self._tree = TreeCheck(folder, self._report, key, checkpoints)
         self._head: Head | None = ORIGIN
@@ -74,12 +86,16 @@ class _Check:
         self._decode = msgspec.json.Decoder(_Brief).decode
 
     def run(self) -> Report:
-        known = segments(self._folder)
+        known = [one for folder in (*self._archives, self._folder) for one in segments(folder)]
+        known.sort(key=lambda one: one.first)
         if not known:
             self._report.find("segment", "There is no segment of a ledger in this folder.")
+        elif known[0].first > 1:
+            self._believe_tree(known[0].first - 1)
         for segment in known:
             self._check_segment(segment, last=segment is known[-1])
         self._check_torn_files()
+        self._check_archived()
         self._tree.finish(self._head.seq if self._head else self._report.head.seq)
         for name in strangers(self._folder):
             self._report.find("stranger", "This is no part of a ledger: renamed, or put here.", name)
@@ -88,6 +104,30 @@ class _Check:
         self._report.segments = len(known)
         self._report.unfinished = len(self._unfinished)
         return self._report
+
+    def _believe_tree(self, count: int) -> None:
+        """Of records that are archived elsewhere the tree has the hashes, and a checkpoint has signed them."""
+        name = segment_name(1)
+        try:
+            for head in self._tree.heads(count):
+                self._tree.add(head)
+                self._compare_noted(head, name, head.seq)
+                self._head = head
+        except Damaged as problem:
+            self._report.find(
+                "tile", f"Of the records before {count + 1} nothing can be told: {problem}", TREE
+            )
+            return
+        self._archived = self._report.archived = count
+
+    def _check_archived(self) -> None:
+        if not self._archived:
+            return
+        told: list[Any] = [one.last for one in self._told_archived]
+        told += [note.arguments.get("last") for _, note in waiting(self._folder) if note.method == ARCHIVED]
+        if not any(isinstance(last, int) and last >= self._archived for last in told):
+            what = f"Records 1 to {self._archived} are not here, and no record tells that they were archived."
+            self._report.find("segment", what)
 
     def _check_segment(self, segment: Segment, *, last: bool) -> None:
         name = segment.path.name
@@ -133,6 +173,8 @@ class _Check:
             if record.method == TORN and record.event == "gateway":
                 torn = msgspec.json.decode(record.arguments, type=Torn)
                 self._torn[torn.name] = torn
+            elif record.method == ARCHIVED and record.event == "gateway":
+                self._told_archived.append(msgspec.json.decode(record.arguments, type=Archived))
             elif record.method == START and record.event == "gateway":
                 self._tree.key_told(msgspec.json.decode(record.arguments, type=Started | None))
         except (msgspec.MsgspecError, ValueError, RecursionError) as problem:
@@ -150,6 +192,8 @@ class _Check:
 
     def _check_torn_files(self) -> None:
         for file in torn_files(self._folder):
+            if file.first <= self._archived:
+                continue  # The record that tells of it is archived, too.
             told = self._torn.pop(file.path.name, None)
             if told is None:
                 self._report.find("torn_file", "No record tells of this torn line.", file.path.name)

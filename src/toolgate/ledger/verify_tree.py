@@ -1,6 +1,6 @@
 """Checks the tree beside a chain: makes it again from the lines and compares every file and signature."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from toolgate.ledger import merkle
@@ -46,6 +46,13 @@ class TreeCheck:
                 self._compare(tile, data)
         if tiling.size == self._size or tiling.size in self._noted:
             self._compare_roots(tiling.size)
+
+    def heads(self, count: int) -> Iterator[Head]:
+        """What the tree's entries say of the first `count` records. Raises `Damaged`."""
+        if count > self._size:
+            raise Damaged(f"the checkpoint covers {self._size} records only.")
+        for index in range(count):
+            yield Head(index + 1, self._tiles.entry(index).hex())
 
     def key_told(self, started: Started | None) -> None:
         """A record says with which key checkpoints are signed from here on."""
