@@ -9,7 +9,7 @@ from toolgate.sinks import delivery
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(delivery, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.005)
     monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.05)
 

@@ -142,6 +142,17 @@ def test_a_file_that_is_no_cursor_is_named(ledger):
         ledger.delivery_of(Scripted(), record.shape)
 
 
+async def test_a_damaged_record_is_named_and_holds_up_no_other(ledger, caplog):
+    ledger.add(5)
+    path = next(ledger.folder.glob("*.jsonl"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"rubbish\n", *lines[3:]]))
+    sink = Scripted()
+    await deliver_all(ledger, sink)
+    assert sink.got == [1, 2, 4, 5]
+    assert "record 3 is damaged" in caplog.text
+
+
 async def test_a_sink_is_closed_at_the_end(ledger):
     sink = Scripted()
     await deliver_all(ledger, sink)

@@ -23,8 +23,8 @@ _log = logging.getLogger("toolgate.sinks")
 BATCH = 500
 """Messages of one delivery."""
 BATCH_BYTES = 1024 * 1024
-IDLE_SECONDS = 0.2
-"""How often the ledger is looked at while there is nothing new."""
+PAUSE_SECONDS = 0.2
+"""How long records gather between two deliveries, unless a whole batch waits."""
 SECONDS = 30.0
 """What one delivery may take."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
@@ -91,8 +91,10 @@ class Delivery:
         """Deliver until stopped; then what is there, for a few seconds."""
         try:
             while not self._stopping.is_set():
-                if not await self._step():
-                    await self._pause(IDLE_SECONDS)
+                await self._step()
+                # A little later there are more of them, and a delivery costs the same for one as for many.
+                if self.lag < BATCH:
+                    await self._pause(PAUSE_SECONDS)
             async with asyncio.timeout(LAST_SECONDS):
                 while await self._step():
                     pass
@@ -129,8 +131,14 @@ class Delivery:
         messages = []
         for at, line in enumerate(lines, 1):
             found = recorded(line)
-            message = found and self._message(found)
-            if message:
+            if found is None:
+                number = self._cursor.seq + at
+                _log.error(
+                    "sink '%s': record %d is damaged and was left out; verify the ledger", self.name, number
+                )
+                continue
+            message = self._message(found)
+            if message is not None:
                 messages.append(message)
             if at % _AT_ONCE == 0:
                 time.sleep(0.0005)
