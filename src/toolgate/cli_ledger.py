@@ -120,6 +120,95 @@ def erase(
     typer.echo(f"{count} keys destroyed; records of {pseudonym} stay, and say no more who that was")
 
 
+@ledger_app.command("export")
+def export_(
+    path: Folder,
+    form: Annotated[str, typer.Option(help="record, ocsf, ecs or cef.")] = "record",
+    since: Annotated[str | None, typer.Option(help="A date, a date with time, or how long ago: 24h.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Likewise; records of that moment and later are left out.")
+    ] = None,
+) -> None:
+    """Print the records of a period, one a line, for other programs. Exporting is recorded, too.
+
+    Example: toolgate ledger export ledger --form ocsf --since 24h > day.jsonl
+    """
+    import sys
+    import time
+
+    from toolgate.ledger import export, inbox
+    from toolgate.ledger.show import since as moment
+    from toolgate.ledger.show import written
+    from toolgate.wiring import SHAPES, load
+
+    folder, now, count = _folder(path), time.time(), 0
+    if form not in SHAPES:
+        _fail(f"There is no form '{form}': record, ocsf, ecs and cef are known.")
+    try:
+        start = "" if since is None else written(moment(since, now))
+        end = "~" if until is None else written(moment(until, now))
+        for line in export.export(folder, load(SHAPES[form]), start, end):
+            sys.stdout.buffer.write(line + b"\n")
+            count += 1
+        sys.stdout.buffer.flush()
+    except (OSError, ValueError) as error:
+        _fail(str(error))
+    except export.Unreadable as error:
+        typer.echo(f"The export is NOT whole. {error}", err=True)
+        raise typer.Exit(1) from None
+    finally:
+        inbox.leave(folder, "ledger/read", f"{count} records exported as {form}", records=count, form=form)
+
+
+@ledger_app.command("usage")
+def usage_(
+    path: Folder,
+    by: Annotated[
+        str, typer.Option(help="day, tenant, agent, user, task, server, tool, method: some of them.")
+    ] = "tool",
+    since: Annotated[str | None, typer.Option(help="A date, a date with time, or how long ago: 24h.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Likewise; calls of that moment and later are left out.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add up calls, errors, refusals, bytes, estimated tokens and time.
+
+    Example: toolgate ledger usage ledger --by tenant,agent,day --since 2026-11-01 --until 2026-12-01
+    """
+    import time
+
+    import msgspec
+
+    from toolgate.ledger.show import since as moment
+    from toolgate.ledger.show import written
+    from toolgate.ledger.usage import Used, usage
+
+    names, now = [name.strip() for name in by.split(",")], time.time()
+    try:
+        start = "" if since is None else written(moment(since, now))
+        end = "~" if until is None else written(moment(until, now))
+        found = usage(_folder(path), names, start, end)
+    except (OSError, ValueError) as error:
+        _fail(str(error))
+    if as_json:
+        rows = [
+            {**dict(zip(names, key, strict=True)), **msgspec.to_builtins(sums)} for key, sums in found.items()
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    columns = Used.__struct_fields__
+    table = [
+        (*names, *columns),
+        *((*key, *(str(getattr(sums, one)) for one in columns)) for key, sums in found.items()),
+    ]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        numbers = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        typer.echo("  ".join(cells[: len(names)] + numbers[len(names) :]))
+
+
 @ledger_app.command("archive")
 def archive_(
     path: Folder,

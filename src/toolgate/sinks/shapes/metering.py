@@ -5,12 +5,10 @@ from typing import Any
 import msgspec
 
 from toolgate.errors import INVALID_PARAMS, METHOD_NOT_FOUND
+from toolgate.ledger.usage import BYTES_A_TOKEN
 from toolgate.model import Effect, Outcome, Record
 from toolgate.ports import Recorded
 from toolgate.sinks.shapes.finished import finished
-
-_BYTES_A_TOKEN = 4
-"""The usual estimate for English and JSON; nobody between client and model can count them."""
 
 _UNKNOWN = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS})
 _STATUS = {Outcome.OK: "success", Outcome.TOOL_ERROR: "error", Outcome.ERROR: "error", Outcome.BUG: "error"}
@@ -38,7 +36,7 @@ def shape(recorded: Recorded) -> bytes | None:
         "t_gateway_ms": max(0, total - upstream) // 1000,
         "t_backend_ms": upstream // 1000,
         "gateway_id": "toolgate",
-        "token_count": ((record.request_bytes or 0) + (record.response_bytes or 0)) // _BYTES_A_TOKEN,
+        "token_count": ((record.request_bytes or 0) + (record.response_bytes or 0)) // BYTES_A_TOKEN,
     }
     return _encode({key: value for key, value in event.items() if value is not None})
 
