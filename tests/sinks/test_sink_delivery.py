@@ -153,6 +153,19 @@ async def test_a_damaged_record_is_named_and_holds_up_no_other(ledger, caplog):
     assert "record 3 is damaged" in caplog.text
 
 
+async def test_a_sink_that_has_more_than_the_ledger_misses_nothing_new(ledger, caplog):
+    """A power cut may take back what was delivered already."""
+    ledger.add(3)
+    (ledger.folder / "readers").mkdir()
+    (ledger.folder / "readers/siem.cursor").write_text('{"seq":9}')
+    sink = Scripted()
+    async with running(ledger.delivery_of(sink, record.shape)) as one:
+        ledger.add(2)
+        await until(lambda: one.lag == 0)
+    assert sink.got == [4, 5]
+    assert "has more than the ledger" in caplog.text
+
+
 async def test_a_sink_is_closed_at_the_end(ledger):
     sink = Scripted()
     await deliver_all(ledger, sink)

@@ -72,6 +72,10 @@ class Delivery:
         self._tell = tell
         self._cursor = Cursor(folder, name, None if beginning else head())
         self._dead = DeadLetters(folder, name)
+        if self._cursor.seq > head():
+            # A power cut took records back that the sink had got already (`durability: os`).
+            _log.warning("sink '%s' has more than the ledger; it goes on from its end", name)
+            self._cursor.move(head())
         self._follower = Follower(folder, self._cursor.seq)
         self._failures = 0
         self._stopping = asyncio.Event()
