@@ -32,6 +32,7 @@ from toolgate.ledger.digest import Digest, load_key
 from toolgate.ledger.entry import Book
 from toolgate.ledger.marks import new_id, timestamp
 from toolgate.ledger.segments import SUBJECTS
+from toolgate.ledger.set_aside import SET_ASIDE, open_ledger
 from toolgate.ledger.subjects import Subjects
 from toolgate.ledger.totals import counted
 from toolgate.ledger.values import Describe
@@ -84,13 +85,7 @@ class Gateway:
         self._metrics = Metrics()
         self._pool = Pool()
         self._http = HttpClient(max_connections=8)
-        self._ledger = Writer(
-            Path(self._config.ledger.path),
-            durability=self._config.ledger.durability,
-            segment_bytes=self._config.ledger.segment_size,
-            on_failure=self._config.ledger.on_failure,
-            spool_bytes=self._config.ledger.spool_size,
-        )
+        self._ledger = self._writer()
         self._metrics.tell_ledger_failed(lambda: self._ledger.failed is not None)
         self._checkpoints: Checkpoints | None = None
         self._deliveries = Deliveries(())
@@ -103,10 +98,11 @@ class Gateway:
 
     async def start(self) -> None:
         """Ready to serve: ledger claimed, config compiled, nothing listening yet."""
-        self._ledger.start()
-        self._started = True
         ledger = self._config.ledger
-        self._checkpoints = Checkpoints(Path(ledger.path), ledger.signing_key, lambda: self._ledger.head)
+        opened = await open_ledger(
+            Path(ledger.path), self._writer, self._signed, set_aside=ledger.on_damage == "set_aside"
+        )
+        self._ledger, self._checkpoints, self._started = opened.writer, opened.checkpoints, True
         self._deliveries = Deliveries(
             open_deliveries(self._loaded, lambda: self._ledger.head.seq, _sink_http, self._note)
         )
@@ -132,11 +128,29 @@ class Gateway:
         self._reloader = Reloader(self._path, self._loaded, built, self._pipeline, kit, self._note)
         started = Started(str(self._checkpoints.verifier))
         await self._note(START, self._described(built), msgspec.to_builtins(started))
+        if opened.damaged is not None:
+            _log.error("a damaged ledger was set aside as %s:\n%s", opened.damaged, opened.damage)
+            facts = {"folder": str(opened.damaged)}
+            await self._note(SET_ASIDE, f"{opened.damaged}: {opened.damage}"[:1000], facts)
         self._tasks.append(asyncio.create_task(self._checkpoints.run(ledger.checkpoint_every)))
         self._tasks.append(asyncio.create_task(self._record_notes(ledger.checkpoint_every)))
         self._tasks.append(asyncio.create_task(clock.watch(self._clock_jumped)))
         self._deliveries.start()
         self._metrics.also(ReaderMetrics(self._deliveries.all, self._ledger, self._checkpoints))
+
+    def _writer(self) -> Writer:
+        config = self._config.ledger
+        return Writer(
+            Path(config.path),
+            durability=config.durability,
+            segment_bytes=config.segment_size,
+            on_failure=config.on_failure,
+            spool_bytes=config.spool_size,
+        )
+
+    def _signed(self, writer: Writer) -> Checkpoints:
+        config = self._config.ledger
+        return Checkpoints(Path(config.path), config.signing_key, lambda: writer.head)
 
     async def run(self) -> None:
         """Listen until a signal says stop."""

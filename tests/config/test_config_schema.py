@@ -48,6 +48,7 @@ def test_every_default_is_a_safe_one(write, tmp_path):
         "checkpoint_every": 10.0,
         "signing_key": None,
         "on_failure": "spool",
+        "on_damage": "refuse",
         "spool_size": 16_777_216,
     }
     assert config.metrics is True

@@ -103,8 +103,19 @@ class Ledger(Section):
     """What happens to calls while they cannot be recorded. `deny`: they are not answered; `spool`: their records are
     kept aside up to `spool_size`, safe from the end of the gateway but not of the machine, then `deny`; `allow`:
     they are answered without a record."""
+    on_damage: Literal["refuse", "set_aside"] = "refuse"
+    """What happens at start when the ledger was damaged, cut or replaced. `refuse`: the gateway does not start;
+    `set_aside`: the folder is renamed as it is, and a new ledger begins with a record of that."""
     spool_size: Annotated[Bytes, between("64KiB", "64GiB")] = written("16MiB")
     """Room set aside at start for `on_failure: spool`, so that it is there also when the disk is full."""
+
+    @field_validator("on_damage")
+    @classmethod
+    def _one_history_a_key(cls, on_damage: str, info: ValidationInfo) -> str:
+        if on_damage == "set_aside" and info.data.get("signing_key") is not None:
+            text = "a new ledger needs a new key, and 'signing_key' names one for good."
+            raise wrong(text, "Leave 'signing_key' out, or set 'on_damage: refuse'.")
+        return on_damage
 
 
 class Log(Section):

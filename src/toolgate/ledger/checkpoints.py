@@ -17,6 +17,7 @@ from toolgate.ledger import keyfile
 from toolgate.ledger.chain import ORIGIN, Broken, Head, check
 from toolgate.ledger.follow import Follower, Gone
 from toolgate.ledger.note import SignerKey
+from toolgate.ledger.recover import LedgerDamaged
 from toolgate.ledger.segments import SIGNING_KEY, TREE
 from toolgate.ledger.tree import Damaged, Tree
 
@@ -79,7 +80,8 @@ class Checkpoints:
     def __init__(self, folder: Path, key: Path | None, head: Callable[[], Head]) -> None:
         """`head` says what the writer has written. Call this when the folder is claimed.
 
-        Raises `ConfigError` where the key is lost, or the tree is damaged or covers what the ledger has not.
+        Raises `ConfigError` where the key is lost, and `LedgerDamaged` where the tree is, or where it covers what
+        the ledger has not.
         """
         where = folder / TREE
         self._folder = folder
@@ -87,13 +89,13 @@ class Checkpoints:
         try:
             growth = _Growth(folder, self._signer)
         except (ValueError, Damaged) as problem:
-            raise _unusable(where, f"The checkpoint cannot be trusted: {problem}", _VERIFY) from problem
+            raise _damaged(where, f"The checkpoint cannot be trusted: {problem}") from problem
         except OSError as problem:
             raise _unusable(where, f"cannot be read: {problem.strerror}.", _VERIFY) from problem
         size, known = growth.tree.size, head()
         if size > known.seq or (size == known.seq != 0 and growth.chain != known):
             text = f"A checkpoint over {size} records was signed, but the ledger ends with record {known}"
-            raise _unusable(where, f"{text}: it was cut or replaced.", _VERIFY)
+            raise _damaged(where, f"{text}: it was cut or replaced.")
         self.verifier = self._signer.verifier
         self.problem: str | None = None
         """Why nothing is signed at the moment; None while all is well."""
@@ -158,7 +160,11 @@ class Checkpoints:
             self._growth = None
 
 
-_VERIFY = "Run `toolgate ledger verify`. To go on without this ledger, move its folder away."
+_VERIFY = "Run `toolgate ledger verify`; to go on without this ledger, move its folder away or set ledger.on_damage."
+
+
+def _damaged(path: Path, text: str) -> LedgerDamaged:
+    return LedgerDamaged([Problem(text, file=str(path), key="ledger", remedy=_VERIFY)])
 
 
 def _unusable(path: Path, text: str, remedy: str) -> ConfigError:

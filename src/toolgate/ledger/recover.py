@@ -12,6 +12,10 @@ from toolgate.ledger.folder import settle
 from toolgate.ledger.segments import Segment, backward, forward, segment_name, segments, torn_files, torn_name
 
 
+class LedgerDamaged(ConfigError):
+    """What is in the ledger's folder is not as a gateway left it: going on would bury that."""
+
+
 class Found(Struct, frozen=True):
     """Where to go on."""
 
@@ -33,7 +37,7 @@ class Torn(Struct, frozen=True):
 def recover(folder: Path) -> Found:
     """Check the last segment, move a torn line aside, and say where to go on.
 
-    Raises `ConfigError` where a whole line is damaged: going on behind it would bury the damage.
+    Raises `LedgerDamaged` where a whole line is damaged: going on behind it would bury the damage.
     Raises `OSError` where the folder cannot be read or written.
     """
     known = segments(folder)
@@ -118,7 +122,7 @@ def read_torn(path: Path) -> Torn:
     return Torn(path.name, len(data), sha256(data).hexdigest())
 
 
-def _damaged(path: Path, line: int, text: str) -> ConfigError:
-    remedy = "Run `toolgate ledger verify`; to go on without this ledger, move its folder away."
+def _damaged(path: Path, line: int, text: str) -> LedgerDamaged:
+    remedy = "Run `toolgate ledger verify`; to go on without this ledger, move its folder away or set ledger.on_damage."
     text = f"The ledger is damaged. {text}".rstrip()
-    return ConfigError([Problem(text, file=str(path), line=line, key="ledger.path", remedy=remedy)])
+    return LedgerDamaged([Problem(text, file=str(path), line=line, key="ledger.path", remedy=remedy)])
