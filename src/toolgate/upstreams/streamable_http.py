@@ -24,6 +24,9 @@ from toolgate.upstreams.http_failures import refusal_of, refusal_of_status
 
 ASKED_SECONDS = 900.0
 """How long a server may be silent once it has asked the client something: people answer slowly."""
+QUIET_SECONDS = 900.0
+"""How long a server may say nothing to who listens for news, before it is listened to again."""
+
 Fields = tuple[tuple[bytes, bytes], ...]
 
 LONG = 256
@@ -113,6 +116,8 @@ class StreamableHttp:
     async def exchange(self, out: Outbound) -> Reply:
         """Send a request, return the answer."""
         if out.session is None:
+            if out.method == "subscriptions/listen":
+                return await self._subscribed(out)
             return await self._reply(await self._post(out, self._stateless_headers(out)))
         agreed = await self._agreed(out.session)
         assert out.id is not None
@@ -129,6 +134,14 @@ class StreamableHttp:
             if refusal.kind == "upstream_timeout":
                 self._tell_cancelled(_Left(out.id, agreed))
             raise
+
+    async def _subscribed(self, out: Outbound) -> Reply:
+        """A stream that stays open and may be silent for long; it takes no place of calls."""
+        headers = self._stateless_headers(out)
+        response = await self._request("POST", headers, out.message, http=self._streams)
+        if is_stream(response) and response.status == 200:
+            return Reply(stream=self._stream(response, seconds=QUIET_SECONDS))
+        return await self._reply(response)
 
     async def _unless_lost(self, response: HttpResponse) -> Reply | None:
         """The reply, or None where it says that the server knows the session no more (E28)."""
@@ -332,10 +345,13 @@ class StreamableHttp:
                     return message
         raise bridge.lie("no answer in the stream")
 
-    async def _stream(self, response: HttpResponse, left: _Left | None = None) -> AsyncGenerator[bytes, None]:
+    async def _stream(
+        self, response: HttpResponse, left: _Left | None = None, seconds: float = 0.0
+    ) -> AsyncGenerator[bytes, None]:
+        """The messages; each must come within `seconds`, or within the server's own bound."""
         answered = broken = False
         try:
-            patience = _Patience(self._seconds)
+            patience = _Patience(seconds or self._seconds)
             async for event in events(_each_within(patience, response.chunks())):
                 if not event.data:
                     continue
