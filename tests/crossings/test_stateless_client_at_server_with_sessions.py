@@ -217,3 +217,18 @@ async def test_a_server_on_stdio_is_reached_alone_and_behind_the_shared_door(gat
         assert {"child__add", "desk__add"} <= set(names)
         assert (await client.call_tool("child__add", {"a": 2, "b": 3})).structured_content == {"result": 5}
         assert (await client.call_tool("desk__add", {"a": 2, "b": 3})).structured_content == {"result": 5}
+
+
+def test_a_server_that_became_another_is_found_out_by_the_call_that_fails(tmp_path: Path) -> None:
+    """19.2: a stale verdict fails once and is not kept."""
+    desk = Desk("stateless")
+    call = {"name": "add", "arguments": {"a": 1, "b": 1}}
+    with (
+        serving(desk) as port,
+        running(tmp_path, f"  desk: {{url: 'http://127.0.0.1:{port}/mcp'}}") as gateway,
+    ):
+        assert gateway.modern("tools/call", call)[1][-1]["result"]["structuredContent"] == {"result": 2}
+        desk.kind = "sessions"
+        assert "error" in gateway.modern("tools/call", call)[1][-1]
+        assert gateway.modern("tools/call", call)[1][-1]["result"]["structuredContent"] == {"result": 2}
+        assert desk.done == ["add", "add"]

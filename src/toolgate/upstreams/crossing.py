@@ -4,8 +4,7 @@ Calls of the server's own kind go straight to its transport; the others by `to_s
 """
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
 from toolgate.model import Principal, Reply, Session
 from toolgate.ports import Opened, OtherKind, Outbound, Upstream
@@ -25,9 +24,6 @@ class Crossing:
         numbers = itertools.count(-1, -1)
         self._to_sessions = ToSessions(server, held, numbers)
         self._to_stateless = ToStateless(server, numbers)
-        # Once seen, a server's own kind is not doubted again: a stale yes fails loudly.
-        self._stateless = False
-        self._with_sessions = False
 
     async def speaks(self, revision: str, principal: Principal) -> bool:
         """Whether the server itself speaks this kind; its clients may be of either."""
@@ -36,30 +32,29 @@ class Crossing:
     async def initialize(self, session: Session, principal: Principal) -> Opened:
         """Open this server's side of a client's session."""
         try:
-            opened = await self._server.initialize(session, principal)
+            return await self._server.initialize(session, principal)
         except OtherKind:
             return await self._to_stateless.initialize(session, principal)
-        self._with_sessions = True
-        return opened
 
-    def exchange(self, out: Outbound) -> Coroutine[Any, Any, Reply]:
+    async def exchange(self, out: Outbound) -> Reply:
         """Send a request, return the answer."""
-        if self._stateless if out.session is None else self._with_sessions:
-            return self._server.exchange(out)
-        return self._exchange(out)
+        try:
+            return await self._server.exchange(out)
+        except OtherKind:
+            return await (self._to_sessions if out.session is None else self._to_stateless).exchange(out)
 
     async def send(self, out: Outbound) -> None:
         """Send a notification or a response."""
         if out.session is not None and not out.method and self._to_stateless.answer(out.session, out.message):
             return
-        if out.session is not None and await self._is_own_kind(out.session, out.principal):
+        if out.session is not None and await self.speaks(out.session.revision, out.principal):
             await self._server.send(out)
 
     async def listen(
         self, session: Session, principal: Principal, ready: Callable[[], None] | None = None
     ) -> AsyncIterator[bytes]:
         """Messages of the server that belong to no call."""
-        own = await self._is_own_kind(session, principal)
+        own = await self.speaks(session.revision, principal)
         listen = self._server.listen if own else self._to_stateless.listen
         async for message in listen(session, principal, ready):
             yield message
@@ -73,19 +68,3 @@ class Crossing:
         """Stop for good."""
         await self._to_sessions.aclose()
         await self._server.aclose()
-
-    async def _is_own_kind(self, session: Session, principal: Principal) -> bool:
-        return self._with_sessions or await self._server.speaks(session.revision, principal)
-
-    async def _exchange(self, out: Outbound) -> Reply:
-        try:
-            reply = await self._server.exchange(out)
-        except OtherKind:
-            if out.session is None:
-                return await self._to_sessions.exchange(out)
-            return await self._to_stateless.exchange(out)
-        if out.session is None:
-            self._stateless = True
-        else:
-            self._with_sessions = True
-        return reply
