@@ -1,6 +1,7 @@
 """Bearer tokens signed by an issuer we trust. Knows who says so, not what the caller may do."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -45,7 +46,7 @@ class Jwt:
         if len(header) > _MAX_HEADER:
             raise Refusal.unauthenticated(f"an authorization header of {len(header)} characters")
         # The whole header is hashed: cutting the token out first would copy it on every call.
-        digest = sha256(header.encode()).digest()
+        digest = _digest(header)
         now = self._clock()
         for verified in self._verified:
             principal = verified.current(digest, now)
@@ -71,6 +72,12 @@ class Jwt:
         if issuer is None:
             raise Refusal.unauthenticated("a token of an issuer that is not accepted")
         return issuer
+
+
+@lru_cache(maxsize=1024)
+def _digest(header: str) -> bytes:
+    """Made once for a header that comes again: the listener hands on the same text for the same bytes."""
+    return sha256(header.encode()).digest()
 
 
 def _principal(token: str, verified: dict[str, Any], issuer: Issuer, expires: float) -> Principal:

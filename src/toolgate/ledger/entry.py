@@ -73,9 +73,10 @@ class Book:
 
     def open(self, call: Call, world: "World") -> "Entry":
         """The entry of a call that just came in and will see `world` until it ends."""
+        now = time.time()
         record = Record(
-            id=new_id(),
-            ts=timestamp(time.time()),
+            id=new_id(now),
+            ts=timestamp(now),
             method=call.method,
             revision=call.revision,
             door=call.door,

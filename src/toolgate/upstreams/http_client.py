@@ -48,10 +48,11 @@ class HttpClient:
         """See `ports.Http`. `Content-Length` is left out where a method without body has none."""
         address = read_url(url)
         data = write_request(method, address, headers, body)
-        deadline = asyncio.get_running_loop().time() + timeout
         bodiless = method == "HEAD"
         pool = self._pools.get(address.origin) or self._add_pool(address.origin)
-        connection = pool.take() or await pool.open(deadline)
+        now = pool.now()
+        deadline = now + timeout
+        connection = pool.take(now) or await pool.open(deadline)
         answer = connection.send(data, deadline, bodiless=bodiless)
         try:
             await answer.arrived
@@ -62,7 +63,7 @@ class HttpClient:
             return answer
         assert answer.failure is not None
         left_unnoticed = connection.reused and not answer.heard and answer.failure.kind == "closed"
-        if not (repeatable and left_unnoticed):
+        if not (left_unnoticed and (repeatable or not answer.failure.sent)):
             raise answer.failure
         return await self._repeat(address.origin, data, deadline, bodiless=bodiless)
 

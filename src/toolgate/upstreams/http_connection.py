@@ -14,6 +14,13 @@ class Owner(Protocol):
     heads: Heads
     """Heads of earlier answers of this server."""
 
+    @property
+    def quiet(self) -> bool:
+        """Whether this is the only exchange under way."""
+
+    def post(self, connection: "Connection") -> None:
+        """Have its request sent at the end of this turn of the loop."""
+
     def release(self, connection: "Connection") -> None:
         """It is free again."""
 
@@ -24,7 +31,17 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """Holds a place of its pool from its making until `lost`, also while it is not connected yet."""
 
-    __slots__ = ("_answer", "_deadline", "_loop", "_owner", "_transport", "closed", "idle_since", "reused")
+    __slots__ = (
+        "_answer",
+        "_deadline",
+        "_loop",
+        "_owner",
+        "_transport",
+        "_unsent",
+        "closed",
+        "idle_since",
+        "reused",
+    )
 
     def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
         self.closed = False
@@ -36,6 +53,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._answer: Answer | None = None
         self._deadline = 0.0
+        self._unsent: bytes | None = None
+        """The request under way, until it is sent."""
 
     @property
     def connected(self) -> bool:
@@ -43,13 +62,27 @@ class Connection(asyncio.Protocol):
         return self._transport is not None
 
     def send(self, data: bytes, deadline: float, *, bodiless: bool) -> Answer:
-        """Start an exchange on a connected, free connection: one write, whatever the size."""
+        """Start an exchange on a connected, free connection: one write, whatever the size.
+
+        Where others are under way, the requests of one turn of the loop leave together, behind each other:
+        the first wakes the server, and the others find it awake (5 of 60 µs per call).
+        """
         assert self._transport is not None
         assert self._answer is None
         self._answer = answer = Answer(self, self._loop, self._owner.heads, bodiless=bodiless)
         self._deadline = deadline
-        self._transport.write(data)
+        if self._owner.quiet:
+            self._transport.write(data)
+        else:
+            self._unsent = data
+            self._owner.post(self)
         return answer
+
+    def send_now(self) -> None:
+        """The turn is over."""
+        data, self._unsent = self._unsent, None
+        if data is not None and self._transport is not None and not self.closed:
+            self._transport.write(data)
 
     def expire(self, now: float) -> None:
         """Give up an answer whose headers are overdue."""
@@ -89,7 +122,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes for the answer; those that nobody asked for must not become an answer to somebody else."""
         answer = self._answer
-        if answer is None:
+        if answer is None or self._unsent is not None:
             self.drop()
             return
         answer.feed(data)
@@ -109,7 +142,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The server sends no more; whatever it would still read is of no use to us."""
-        if self._answer is not None:
+        if self._answer is not None and self._unsent is None:
             self._answer.end_of_stream()
         self.drop()
 
@@ -117,6 +150,7 @@ class Connection(asyncio.Protocol):
         """Closed by us, by the server or by the network."""
         self.closed = True
         if self._answer is not None:
-            self._answer.fail(HttpError("closed", f"the connection broke: {error or 'closed'}", sent=True))
+            text = f"the connection broke: {error or 'closed'}"
+            self._answer.fail(HttpError("closed", text, sent=self._unsent is None))
             self._answer = None
         self._owner.lost(self)

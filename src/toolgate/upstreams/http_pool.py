@@ -34,8 +34,10 @@ class Pool:
         self._idle_seconds = idle_seconds
         self._connect_seconds = connect_seconds
         self._loop = asyncio.get_running_loop()
+        self.now = self._loop.time
         self._connections: set[Connection] = set()
         self._idle: deque[Connection] = deque()
+        self._posted: list[Connection] = []
         self._waiters: deque[asyncio.Future[Connection]] = deque()
         self._connecting: set[asyncio.Timeout] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -43,15 +45,29 @@ class Pool:
         self._closed = False
 
     @property
+    def quiet(self) -> bool:
+        """See `Owner`."""
+        return len(self._connections) - len(self._idle) == 1
+
+    def post(self, connection: Connection) -> None:
+        """See `Owner`."""
+        if not self._posted:
+            self._loop.call_soon(self._send_posted)
+        self._posted.append(connection)
+
+    def _send_posted(self) -> None:
+        posted, self._posted = self._posted, []
+        for connection in posted:
+            connection.send_now()
+
+    @property
     def in_use(self) -> bool:
         """Whether anything would be lost with it."""
         return bool(self._connections)
 
-    def take(self) -> Connection | None:
+    def take(self, now: float) -> Connection | None:
         """The connection that was idle for the shortest time, if there is one."""
-        if not self._idle:
-            return None
-        oldest = self._loop.time() - self._idle_seconds
+        oldest = now - self._idle_seconds
         while self._idle:
             connection = self._idle.pop()
             # The loop may have been busy for longer than a tick: then age is found here.
