@@ -97,3 +97,18 @@ def test_labels_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert len({dict(key)["agent"] for name, key in seen if name == "toolgate_agent_calls_total"}) == 4
     assert seen["toolgate_agent_calls_total", labels(agent="other", outcome="ok")] == 17
+
+
+def test_combinations_are_bounded_and_every_call_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolgate.telemetry.metrics.MAX_ROWS", 5)
+    metrics = Metrics()
+    for number in range(30):
+        metrics.count(called(f"tool-{number % 3}", f"agent-{number % 10}"))
+    seen = scraped(metrics)
+    assert sum(n for (name, _), n in seen.items() if name == "toolgate_agent_calls_total") == 30
+    assert seen["toolgate_agent_calls_total", labels(agent="agent-0", outcome="ok")] == 1
+    assert seen["toolgate_agent_calls_total", labels(agent="other", outcome="ok")] > 0
+    for tool in range(3):
+        assert (
+            seen["toolgate_tool_calls_total", labels(server="bank", tool=f"tool-{tool}", outcome="ok")] == 10
+        )

@@ -6,6 +6,7 @@ library's own objects, each with a lock, cost three times as much.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -21,6 +22,8 @@ _BOUNDS = (*(str(bound) for bound in _SECONDS), "+Inf")
 
 MAX_TOOLS, MAX_AGENTS = 2000, 500
 """Tools and agents told apart; those that come later are counted as `other`."""
+MAX_ROWS = 20_000
+"""Combinations told apart; once there are more, new ones are counted for the agent `other`."""
 _OTHER = "other"
 _ANSWERED = frozenset({"ok", "tool_error"})
 """Only what a server answered is a tool of its: names that callers make up never become labels."""
@@ -40,6 +43,11 @@ class Times:
         self.counts[bisect_left(_MICROS, micros)] += 1
         self.total += micros
 
+    def include(self, other: "Times") -> None:
+        """Also those that another one counted."""
+        self.counts = [mine + more for mine, more in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
     def buckets(self) -> list[tuple[str, float]]:
         """As Prometheus wants them: each with all below it."""
         found, below = [], 0
@@ -49,18 +57,37 @@ class Times:
         return found
 
 
+class Labels(NamedTuple):
+    """What calls counted together have in common."""
+
+    server: str
+    method: str
+    outcome: str
+    tool: str | None
+    agent: str
+
+
+class Row:
+    """The sums of calls with the same labels."""
+
+    __slots__ = ("calls", "got", "sent", "times")
+
+    def __init__(self) -> None:
+        self.calls = self.sent = self.got = 0
+        self.times = Times()
+        """Of the upstream."""
+
+
 class Metrics:
     """The gateway's own registry, so that tests and several gateways in a process do not meet."""
 
     def __init__(self) -> None:
-        self._calls: dict[tuple[str, str, str], int] = {}
-        self._tools: dict[tuple[str, str], Times] = {}
-        self._tool_outcomes: dict[tuple[str, str, str], int] = {}
-        self._agents: dict[tuple[str, str], int] = {}
+        self._rows: dict[Labels, Row] = {}
+        self._found: dict[tuple[str | None, ...], Row] = {}
+        """The row of a record, by what its labels are made of."""
+        self._tools: set[tuple[str, str]] = set()
         self._known_agents: set[str] = set()
-        self._bytes: dict[str, list[int]] = {}
         self._gateway = Times()
-        self._upstream: dict[str, Times] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self._ledger_failed = Gauge(
@@ -77,95 +104,102 @@ class Metrics:
 
     def count(self, record: Record) -> None:
         """Take one finished record into account."""
-        server = record.server or ""
-        key = (server, record.method, record.outcome or "")
-        self._calls[key] = self._calls.get(key, 0) + 1
-        self._count_agent(record)
-        if record.kind == "tool":
-            self._count_tool(record, server)
+        key = (record.server, record.method, record.outcome, record.target, record.agent)
+        row = self._found.get(key)
+        if row is None:
+            row = self._find(record, key)
+        row.calls += 1
         upstream = record.upstream_us
         if upstream is None:
             self._gateway.add(record.total_us or 0)
             return
         self._gateway.add((record.total_us or 0) - upstream)
-        moved = self._bytes.get(server)
-        if moved is None:
-            moved = self._bytes[server] = [0, 0]
-        moved[0] += record.request_bytes or 0
-        moved[1] += record.response_bytes or 0
-        waited = self._upstream.get(server)
-        if waited is None:
-            waited = self._upstream[server] = Times()
-        waited.add(upstream)
+        row.sent += record.request_bytes or 0
+        row.got += record.response_bytes or 0
+        row.times.add(upstream)
 
-    def _count_tool(self, record: Record, server: str) -> None:
-        key = (server, record.target or "")
-        times = self._tools.get(key)
-        if times is None:
+    def _find(self, record: Record, key: tuple[str | None, ...]) -> Row:
+        server = record.server or ""
+        tool = self._tool(record, server) if record.kind == "tool" else None
+        labels = Labels(server, record.method, record.outcome or "", tool, self._agent(record.agent or ""))
+        if labels not in self._rows and len(self._rows) >= MAX_ROWS:
+            labels = labels._replace(agent=_OTHER)
+        row = self._rows.setdefault(labels, Row())
+        # A name that is `other` today may be told apart once its server has answered for it.
+        if _OTHER not in labels and (tool is not None or record.target is None):
+            self._found[key] = row
+        return row
+
+    def _tool(self, record: Record, server: str) -> str:
+        name = record.target or ""
+        if (server, name) not in self._tools:
             if record.outcome not in _ANSWERED or len(self._tools) >= MAX_TOOLS:
-                key = (server, _OTHER)
-            times = self._tools.setdefault(key, Times())
-        if record.upstream_us is not None:
-            times.add(record.upstream_us)
-        ended = (*key, record.outcome or "")
-        self._tool_outcomes[ended] = self._tool_outcomes.get(ended, 0) + 1
+                return _OTHER
+            self._tools.add((server, name))
+        return name
 
-    def _count_agent(self, record: Record) -> None:
-        agent = record.agent or ""
-        if agent not in self._known_agents:
+    def _agent(self, name: str) -> str:
+        if name not in self._known_agents:
             if len(self._known_agents) >= MAX_AGENTS:
-                agent = _OTHER
-            self._known_agents.add(agent)
-        ended = (agent, record.outcome or "")
-        self._agents[ended] = self._agents.get(ended, 0) + 1
+                return _OTHER
+            self._known_agents.add(name)
+        return name
 
     def collect(self) -> Iterator[Metric]:
         """The families as of now; called by the registry, from whichever thread scrapes."""
-        calls = CounterMetricFamily(
-            "toolgate_calls", "Calls by how they ended.", labels=("server", "method", "outcome")
-        )
-        for key, count in list(self._calls.items()):
-            calls.add_metric(key, count)
-        yield calls
+        rows = list(self._rows.items())
+        yield _calls("toolgate_calls", "Calls by how they ended.", ("server", "method", "outcome"), rows)
         gateway = HistogramMetricFamily(
             "toolgate_gateway_seconds", "Time a call spent in the gateway itself, without the upstream's."
         )
         gateway.add_metric((), self._gateway.buckets(), self._gateway.total / 1e6)
         yield gateway
-        upstream = HistogramMetricFamily(
-            "toolgate_upstream_seconds", "Time a call waited for its upstream.", labels=("server",)
+        sent = [(labels, row) for labels, row in rows if any(row.times.counts)]
+        yield _times("toolgate_upstream_seconds", "Time a call waited for its upstream.", ("server",), sent)
+        yield _bytes("toolgate_request_bytes", "Bytes of calls passed on.", sent, "sent")
+        yield _bytes("toolgate_response_bytes", "Bytes of their answers.", sent, "got")
+        ended = ("server", "tool", "outcome")
+        tools = [(labels, row) for labels, row in rows if labels.tool is not None]
+        yield _times("toolgate_tool_seconds", "Time a tool took to answer.", ended[:2], tools)
+        yield _calls("toolgate_tool_calls", "Calls of a tool by how they ended.", ended, tools)
+        yield _calls(
+            "toolgate_agent_calls", "Calls of an agent by how they ended.", ("agent", "outcome"), rows
         )
-        for server, times in list(self._upstream.items()):
-            upstream.add_metric((server,), times.buckets(), times.total / 1e6)
-        yield upstream
-        yield from self._tool_families()
-        agents = CounterMetricFamily(
-            "toolgate_agent_calls", "Calls of an agent by how they ended.", labels=("agent", "outcome")
-        )
-        for ended, count in list(self._agents.items()):
-            agents.add_metric(ended, count)
-        yield agents
-        sent = CounterMetricFamily("toolgate_request_bytes", "Bytes of calls passed on.", labels=("server",))
-        got = CounterMetricFamily("toolgate_response_bytes", "Bytes of their answers.", labels=("server",))
-        for server, moved in list(self._bytes.items()):
-            sent.add_metric((server,), moved[0])
-            got.add_metric((server,), moved[1])
-        yield from (sent, got)
-
-    def _tool_families(self) -> Iterator[Metric]:
-        tools = HistogramMetricFamily(
-            "toolgate_tool_seconds", "Time a tool took to answer.", labels=("server", "tool")
-        )
-        for key, times in list(self._tools.items()):
-            tools.add_metric(key, times.buckets(), times.total / 1e6)
-        yield tools
-        ended = CounterMetricFamily(
-            "toolgate_tool_calls", "Calls of a tool by how they ended.", labels=("server", "tool", "outcome")
-        )
-        for key_and_outcome, count in list(self._tool_outcomes.items()):
-            ended.add_metric(key_and_outcome, count)
-        yield ended
 
     def text(self) -> bytes:
         """The Prometheus exposition."""
         return generate_latest(self._registry)
+
+
+Rows = list[tuple[Labels, Row]]
+
+
+def _grouped(names: tuple[str, ...], rows: Rows) -> dict[tuple[str, ...], list[Row]]:
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for labels, row in rows:
+        groups.setdefault(tuple(getattr(labels, name) for name in names), []).append(row)
+    return groups
+
+
+def _calls(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+    family = CounterMetricFamily(name, text, labels=labels)
+    for values, group in _grouped(labels, rows).items():
+        family.add_metric(values, sum(row.calls for row in group))
+    return family
+
+
+def _bytes(name: str, text: str, rows: Rows, field: str) -> Metric:
+    family = CounterMetricFamily(name, text, labels=("server",))
+    for values, group in _grouped(("server",), rows).items():
+        family.add_metric(values, sum(getattr(row, field) for row in group))
+    return family
+
+
+def _times(name: str, text: str, labels: tuple[str, ...], rows: Rows) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=labels)
+    for values, group in _grouped(labels, rows).items():
+        times = Times()
+        for row in group:
+            times.include(row.times)
+        family.add_metric(values, times.buckets(), times.total / 1e6)
+    return family
