@@ -128,6 +128,17 @@ async def test_a_head_that_comes_again_reads_the_same(address: tuple[str, int]) 
     ]
 
 
+async def test_thousands_of_requests_in_one_segment_are_answered(address: tuple[str, int]) -> None:
+    one = b"GET /g HTTP/1.1\r\nhost: a\r\n\r\n"
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(one)
+    first = await reader.readuntil(b"GET /g ")
+    writer.write(one * 5000 + CLOSING)
+    assert bodies(await reader.read()) == [b"GET /g "] * 5000 + [b"POST /a last"]
+    assert bodies(first) == [b"GET /g "]
+    writer.close()
+
+
 CHUNKED = b"POST /c HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
 
 

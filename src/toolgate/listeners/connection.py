@@ -118,26 +118,31 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client, cut anywhere."""
-        if self.closed:
-            return
-        if self._known is not None:
-            self._more(self._known, data)
-        elif self._between:
-            end = data.find(b"\r\n\r\n") + 4
-            self._raw = data[:end]
-            head = self._find(self._raw)
-            if head is None:
-                self._feed(data, fresh=True)
-            elif len(data) - end == head.length:
-                self._take(head, data[end:])
+        while data and not self.closed:
+            if self._known is not None:
+                data = self._more(self._known, data)
+            elif self._between:
+                data = self._open(data)
             else:
-                self._known = head
-                self._expect(self._shared.edge.body_seconds)
-                self._more(head, data[end:])
-        else:
-            self._feed(data, fresh=False)
+                self._feed(data, fresh=False)
+                return
 
-    def _more(self, head: Head, data: bytes) -> None:
+    def _open(self, data: bytes) -> bytes:
+        """The front of a request; returns what stands behind it."""
+        end = data.find(b"\r\n\r\n") + 4
+        self._raw = data[:end]
+        head = self._find(self._raw)
+        if head is None:
+            self._feed(data, fresh=True)
+            return b""
+        if len(data) - end == head.length:
+            self._take(head, data[end:])
+            return b""
+        self._known = head
+        self._expect(self._shared.edge.body_seconds)
+        return self._more(head, data[end:])
+
+    def _more(self, head: Head, data: bytes) -> bytes:
         """More of the body behind a head that was known; the parser stands before it and stays there."""
         missing = head.length - self._size
         self._body.append(data[:missing])
@@ -146,8 +151,7 @@ class Connection(asyncio.Protocol):
             body, self._known = b"".join(self._body), None
             self._body, self._size = [], 0
             self._take(head, body)
-            if len(data) > missing:
-                self.data_received(data[missing:])
+        return data[missing:]
 
     def _feed(self, data: bytes, *, fresh: bool) -> None:
         """Parse. `fresh` says that nothing of an earlier request is in the segment."""
@@ -176,7 +180,7 @@ class Connection(asyncio.Protocol):
             self._refuse(b"400 Bad Request")
         elif head.length:
             self._known = head
-            self._more(head, data)
+            self.data_received(data)
         else:
             self._take(head, b"")
 
