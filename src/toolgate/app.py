@@ -14,17 +14,18 @@ from typing import Any
 
 import msgspec
 
-from toolgate import __version__, wiring
-from toolgate.catalog.tools import Catalog
-from toolgate.compiler import Built, Kit, build
+from toolgate import __version__
+from toolgate.compiler import Built, build, new_kit, task_terms
 from toolgate.config.address import HostPort
 from toolgate.config.load import Loaded, load
 from toolgate.config.schema import GatewayConfig, Ledger
 from toolgate.config.watch import changes
 from toolgate.control.api import Admin
 from toolgate.control.reload import Reloader
+from toolgate.control.tasks import TaskPages, asking
 from toolgate.deliveries import Deliveries, open_deliveries, traced_share
 from toolgate.errors import ConfigError, Problem, Refusal
+from toolgate.identity.task_register import OpenTask
 from toolgate.ledger import clock, inbox, values
 from toolgate.ledger.acts import START, Started
 from toolgate.ledger.checkpoints import Checkpoints
@@ -43,9 +44,8 @@ from toolgate.listeners.http import App, door_name
 from toolgate.listeners.listener import Listener
 from toolgate.listeners.well_known import Pages
 from toolgate.listening import Subscribers
-from toolgate.model import Record
+from toolgate.model import Principal, Record
 from toolgate.pipeline import Pipeline
-from toolgate.pool import Pool
 from toolgate.ports import Full, Tally
 from toolgate.protocol.deferred import DeferredCalls
 from toolgate.protocol.seal import KeyRing
@@ -83,8 +83,8 @@ class Gateway:
         keys = [key.get_secret_value() for key in self._config.sessions.keys]
         self._keys = KeyRing(keys or [token_bytes(32)])
         self._metrics = Metrics()
-        self._pool = Pool()
         self._http = HttpClient(max_connections=8)
+        self._kit = new_kit(self._http, self._public())
         self._ledger = self._writer()
         self._metrics.tell_ledger_failed(lambda: self._ledger.failed is not None)
         self._checkpoints: Checkpoints | None = None
@@ -106,13 +106,7 @@ class Gateway:
         self._deliveries = Deliveries(
             open_deliveries(self._loaded, lambda: self._ledger.head.seq, _sink_http, self._note)
         )
-        kit = Kit(
-            clock=time.time,
-            http=self._http,
-            pool=self._pool,
-            catalog=Catalog(),
-            tally=wiring.load(wiring.TALLIES["memory"])(),
-        )
+        kit = self._kit
         built = await build(self._loaded, kit)
         subscribers = Subscribers(self._config.limits.listens)
         self._remember(kit.tally)
@@ -161,7 +155,7 @@ class Gateway:
         binds = [config.listen]
         if config.admin is not None:
             metrics = self._metrics if config.metrics else None
-            self._listeners.append(Listener(Asgi(Admin(metrics), edge), edge))
+            self._listeners.append(Listener(Asgi(Admin(metrics, self._tasks_pages()), edge), edge))
             binds.append(config.admin)
         sockets = [_bind(address) for address in binds]
         self._tasks.append(asyncio.create_task(self._watch()))
@@ -182,7 +176,7 @@ class Gateway:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._reloader is not None:
             await self._reloader.aclose()
-        await self._pool.aclose()
+        await self._kit.pool.aclose()
         await self._http.aclose()
         if self._started:
             if self._reloader is not None:
@@ -225,11 +219,33 @@ class Gateway:
     def _sessions(self) -> Sessions:
         return Sessions(self._keys, self._config.sessions.lifetime, time.time)
 
+    def _public(self) -> str:
+        config = self._config
+        return config.public_url or f"http{'s' if config.tls else ''}://{config.listen}"
+
+    def _tasks_pages(self) -> TaskPages:
+        reloader, kit = self._reloader, self._kit
+        assert reloader is not None
+        return TaskPages(
+            lambda: task_terms(reloader.loaded.value),
+            lambda headers: self._pipeline.snapshot.identify(asking(headers)),
+            kit.register,
+            kit.task_tokens,
+            self._task_note,
+        )
+
+    async def _task_note(self, what: str, by: Principal, opened: OpenTask) -> None:
+        record = Record(id=new_id(), ts=timestamp(time.time()), event="gateway", method=what)
+        record.principal, record.agent, record.user, record.tenant = by.id, by.agent, by.user, by.tenant
+        record.task = opened.task.id
+        record.detail = f"{opened.key} for {opened.agent or 'its opener'} until {timestamp(opened.expires)}"
+        record.config = self._pipeline.snapshot.version
+        await self._ledger.append(record)
+
     def _pages(self) -> Pages:
         config = self._config
-        public = config.public_url or f"http{'s' if config.tls else ''}://{config.listen}"
         return Pages(
-            resource=public,
+            resource=self._public(),
             issuers=tuple(issuer.issuer for issuer in config.identity.issuers),
             is_door=lambda path: door_name(path) in self._pipeline.snapshot.doors,
             ready=self._ready,

@@ -5,6 +5,7 @@ before anything of the running gateway is touched.
 """
 
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,13 +23,18 @@ from toolgate.config.load import Loaded, policy_files, read
 from toolgate.config.schema import GatewayConfig
 from toolgate.config.schema_identity import ApiKey, Issuer
 from toolgate.config.schema_servers import HttpServer, StdioServer
+from toolgate.config.schema_tasks import DeclaredTask
+from toolgate.config.schema_tasks import Openers as OpenersText
 from toolgate.identity import api_key
 from toolgate.identity.chain import Chain
 from toolgate.identity.claims import ClaimMap
 from toolgate.identity.key_source import key_source
 from toolgate.identity.signed_token import Issuer as TrustedIssuer
+from toolgate.identity.task_register import Openers, Register, Terms
+from toolgate.identity.task_token import TaskTokens
+from toolgate.identity.tasks import Tasks
 from toolgate.identity.verified import Verified
-from toolgate.model import Task
+from toolgate.model import Call, Principal, Task
 from toolgate.policy.document import Document, Source
 from toolgate.pool import Holder, Lease, Pool
 from toolgate.ports import Clock, Decide, Http, Identify, Tally, Upstream
@@ -37,7 +43,7 @@ from toolgate.snapshot import Snapshot
 from toolgate.upstreams.crossing import Crossing
 from toolgate.upstreams.held import HeldCalls
 from toolgate.upstreams.http_client import HttpClient
-from toolgate.wiring import IDENTITIES, POLICIES, UPSTREAMS, load
+from toolgate.wiring import IDENTITIES, POLICIES, TALLIES, UPSTREAMS, load
 
 MAX_STREAMS = 10_000
 """Streams of one server that stay open beside its calls: one for each client session that listens."""
@@ -52,7 +58,23 @@ class Kit(Struct, frozen=True, eq=False):
     pool: Pool
     catalog: Catalog
     tally: Tally
+    register: Register
+    """Tasks that were opened; they outlive a reload."""
+    task_tokens: TaskTokens
     held: HeldCalls = msgspec.field(default_factory=HeldCalls)
+
+
+def new_kit(http: Http, public_url: str, clock: Clock = time.time) -> Kit:
+    """What a process starts with: nothing is held, listed, counted or opened yet."""
+    return Kit(
+        clock=clock,
+        http=http,
+        pool=Pool(),
+        catalog=Catalog(),
+        tally=load(TALLIES["memory"])(),
+        register=Register(clock),
+        task_tokens=TaskTokens(public_url, clock),
+    )
 
 
 class Built(Struct, frozen=True, eq=False):
@@ -80,7 +102,9 @@ async def build(loaded: Loaded[GatewayConfig], kit: Kit) -> Built:
         raise
     snapshot = Snapshot(
         version=version_of(loaded, sources),
-        identify=authorization.told(config.servers.values(), Chain(ways).identify),
+        identify=authorization.told(
+            config.servers.values(), _with_tasks(Chain(ways).identify, config, sources, kit)
+        ),
         policy=policy,
         doors=_doors(upstreams, config.separator),
         lease=Lease(),
@@ -142,6 +166,52 @@ def _identities(config: GatewayConfig, kit: Kit, holder: Holder) -> list[Identif
     if identity.anonymous == "loopback":
         ways.append(load(IDENTITIES["anonymous"])())
     return ways
+
+
+def _with_tasks(
+    identify: Callable[[Call], Awaitable[Principal]],
+    config: GatewayConfig,
+    sources: Sequence[Source],
+    kit: Kit,
+) -> Callable[[Call], Awaitable[Principal]]:
+    """`identify`, and the task a call acts under, where there can be any."""
+    asserted = frozenset(
+        task for source in sources for rule in source.document.rules for task in rule.asserted_tasks
+    )
+    tasks = config.tasks
+    if not (tasks.declared or tasks.openers or asserted or kit.register.all()):
+        return identify
+    return Tasks(
+        identify,
+        declared={name: task_of(name, task) for name, task in tasks.declared.items()},
+        asserted=asserted,
+        register=kit.register,
+        tokens=kit.task_tokens,
+        clock=kit.clock,
+    ).identify
+
+
+def task_of(id: str, declared: DeclaredTask) -> Task:
+    """The task as calls see it."""
+    return Task(id, declared.purpose, dict(declared.attributes), declared.tools, declared.expires)
+
+
+def task_terms(config: GatewayConfig) -> Terms:
+    """Who may open which task."""
+    tasks = config.tasks
+    return Terms(
+        openers=_openers(tasks.openers),
+        declared={
+            name: (task_of(name, task), _openers(task.openers)) for name, task in tasks.declared.items()
+        },
+        lifetime=tasks.lifetime,
+    )
+
+
+def _openers(openers: OpenersText | None) -> Openers:
+    if openers is None:
+        return Openers()
+    return Openers(*(frozenset(getattr(openers, kind) or ()) for kind in Openers.__struct_fields__))
 
 
 def _key_of(key: ApiKey) -> api_key.ApiKey:

@@ -8,9 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from toolgate import wiring
-from toolgate.catalog.tools import Catalog
-from toolgate.compiler import Kit, build, read_policies, read_policy, sql_dialects
+from toolgate.compiler import build, new_kit, read_policies, read_policy, sql_dialects
 from toolgate.config.load import Loaded, load
 from toolgate.config.schema import GatewayConfig
 from toolgate.errors import ConfigError, Problem
@@ -22,7 +20,6 @@ from toolgate.policy.document import Caller, CallText, Source
 from toolgate.policy.explain import Explanation, explain
 from toolgate.policy.lint import costs, lint
 from toolgate.policy.sight import Sight, look
-from toolgate.pool import Pool
 from toolgate.survey import survey
 from toolgate.upstreams.http_client import HttpClient
 
@@ -63,13 +60,7 @@ def sight(path: Path, caller: Any) -> Sight:
 
 
 async def _sight(loaded: Loaded[GatewayConfig], principal: Principal) -> Sight:
-    kit = Kit(
-        clock=time.time,
-        http=HttpClient(max_connections=8),
-        pool=Pool(),
-        catalog=Catalog(),
-        tally=wiring.load(wiring.TALLIES["memory"])(),
-    )
+    kit = new_kit(HttpClient(max_connections=8), "")
     try:
         snapshot = (await build(loaded, kit)).snapshot
         policy = snapshot.policy

@@ -62,6 +62,10 @@ class Task(Struct, frozen=True):
     id: str
     name: str = ""
     attributes: Mapping[str, Any] = {}
+    tools: tuple[str, ...] | None = None
+    """`server/tool` patterns that it is limited to; None: it limits nothing."""
+    expires: float | None = None
+    """Unix seconds after which it gives no rights."""
 
 
 class Principal(Struct, frozen=True, eq=False):
@@ -80,6 +84,8 @@ class Principal(Struct, frozen=True, eq=False):
     scopes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     task: Task | None = None
+    asserted_task: str | None = None
+    """The task it says it acts under, by its own word alone."""
     claims: Mapping[str, Any] = {}
     expires: float | None = None
     """Unix seconds after which the credential is worth nothing."""
@@ -130,6 +136,7 @@ class Call(Struct, eq=False):
     """What the message names (`params.name`, `params.uri`), as the client knows it."""
     authorization: str | None = None
     api_key: str | None = None
+    task_token: str | None = None
     client_ip: str = ""
     session_text: str | None = None
     """The sealed session id as the client sent it; `session` is what it opens to for this principal."""
@@ -214,6 +221,7 @@ class Record(Struct, omit_defaults=True):
     user: str | None = None
     tenant: str | None = None
     task: str | None = None
+    asserted_task: str | None = None
     kind: str | None = None
     server: str | None = None
     target: str | None = None

@@ -7,14 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from toolgate.catalog.tools import Catalog
-from toolgate.compiler import Kit, build
+from toolgate.compiler import build, new_kit
 from toolgate.config.load import load
 from toolgate.control import reload
 from toolgate.control.reload import Reloader
 from toolgate.errors import UNRECORDED, Refusal
-from toolgate.policy.tally import Memory
-from toolgate.pool import Pool
 from toolgate.upstreams.http_client import HttpClient
 
 CONFIG = "servers: {bank: {url: 'http://127.0.0.1:1/mcp'}}\nidentity: {anonymous: loopback}\nenvironment: {n: %d}\n"
@@ -27,13 +24,7 @@ class Gateway:
         self.path = folder / "gateway.yaml"
         self.told: list[str] = []
         self.deaf = False
-        self.kit = Kit(
-            clock=time.time,
-            http=HttpClient(max_connections=1),
-            pool=Pool(),
-            catalog=Catalog(),
-            tally=Memory(),
-        )
+        self.kit = new_kit(HttpClient(max_connections=1), "", time.time)
 
     async def start(self) -> None:
         self.write(0)

@@ -137,8 +137,10 @@ class Bank(BaseHTTPRequestHandler):
 class Running:
     """The gateway process."""
 
-    def __init__(self, folder: Path, bank_port: int, more: str = "", *, policy: str = POLICY) -> None:
-        """`more` is text for the end of the config."""
+    def __init__(
+        self, folder: Path, bank_port: int, more: str = "", *, policy: str = POLICY, admin: int | None = None
+    ) -> None:
+        """`more` is text for the end of the config, `admin` the port of the admin listener."""
         self.folder = folder
         self.port = free_port()
         hashes = {name: "sha256:" + hashlib.sha256(key.encode()).hexdigest() for name, key in KEYS.items()}
@@ -146,7 +148,7 @@ class Running:
         (folder / "policy.yaml").write_text(policy)
         self.config = folder / "gateway.yaml"
         self.config.write_text(
-            f"listen: 127.0.0.1:{self.port}\nadmin: null\n"
+            f"listen: 127.0.0.1:{self.port}\nadmin: {f'127.0.0.1:{admin}' if admin else 'null'}\n"
             f"servers:\n  bank: {{url: 'http://127.0.0.1:{bank_port}/mcp'}}\n"
             f"  dead: {{url: 'http://127.0.0.1:{free_port()}/mcp'}}\n"
             "identity:\n  api_keys:\n" + "\n".join(keys) + "\npolicies: [policy.yaml]\n"
@@ -202,9 +204,10 @@ class Running:
         path: str = "/servers/bank/mcp",
         number: Any = 1,
         headers: dict[str, str] | None = None,
+        meta: dict[str, Any] | None = None,
     ) -> tuple[int, dict[str, str], Any]:
         """One request of the stateless revision."""
-        params = {**(params or {}), "_meta": META}
+        params = {**(params or {}), "_meta": {**META, **(meta or {})}}
         body = json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode()
         sent = {**JSON, **bearer(key), "MCP-Protocol-Version": MODERN, "Mcp-Method": method}
         if "name" in params:

@@ -9,12 +9,9 @@ import pytest
 from identity_support import AUDIENCE, ISSUER, FixedKeys, Hand, Signer, Site, bearer, key_set
 
 from toolgate import compiler
-from toolgate.catalog.tools import Catalog
-from toolgate.compiler import Built, Kit, build
+from toolgate.compiler import Built, build, new_kit
 from toolgate.config.load import load
 from toolgate.errors import ConfigError, Refusal
-from toolgate.policy.tally import Memory
-from toolgate.pool import Pool
 from toolgate.upstreams.http_client import HttpClient
 
 
@@ -25,13 +22,7 @@ class Gateway:
         self.signer = Signer("ES256")
         self.site = site
         self.clock = Hand()
-        self.kit = Kit(
-            clock=self.clock,
-            http=HttpClient(max_connections=2),
-            pool=Pool(),
-            catalog=Catalog(),
-            tally=Memory(),
-        )
+        self.kit = new_kit(HttpClient(max_connections=2), "", self.clock)
         self._path = folder / "gateway.yaml"
         self._jwks = site.serve("/jwks", key_set(self.signer.jwk()))
         self._built: Built | None = None

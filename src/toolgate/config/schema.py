@@ -10,6 +10,7 @@ from toolgate.config.address import HostName, HostPort, ListenAddress, Origin, P
 from toolgate.config.schema_identity import Identity
 from toolgate.config.schema_servers import Server
 from toolgate.config.schema_sinks import Sink
+from toolgate.config.schema_tasks import Tasks
 from toolgate.config.section import Section, raise_faults, written, wrong
 from toolgate.config.units import Bytes, Seconds, between
 from toolgate.config.values import AnyPath, Count, ExistingFile, Flag, Names, SealKey, ServerName, Text
@@ -154,6 +155,8 @@ class GatewayConfig(Section):
     """Who may call."""
     policies: tuple[Text, ...] = ()
     """Policy files; the file's name may hold wildcards. Without any, every call is refused."""
+    tasks: Tasks = written({})
+    """Pieces of work that rights are bound to."""
     environment: Mapping[str, ScalarValue] = written({}, repr=False)
     """What conditions see as `environment`."""
     ledger: Ledger = written({})

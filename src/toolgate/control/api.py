@@ -4,16 +4,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+import msgspec
+
+from toolgate.control.tasks import TaskPages
 from toolgate.telemetry.metrics import CONTENT_TYPE, Metrics
+
+TASKS = "/v1/tasks"
 
 Message = MutableMapping[str, Any]
 
 
 class Admin:
-    """ASGI callable with `/metrics` and `/healthz`."""
+    """ASGI callable with `/metrics`, `/healthz` and `/v1/tasks`."""
 
-    def __init__(self, metrics: Metrics | None) -> None:
+    def __init__(self, metrics: Metrics | None, tasks: TaskPages) -> None:
         self._metrics = metrics
+        self._tasks = tasks
 
     async def __call__(
         self,
@@ -28,6 +34,12 @@ class Admin:
         elif scope["path"] == "/metrics" and self._metrics is not None:
             # 62 ms for 9,000 series: in a thread, or each scrape would stall every call.
             status, kind, body = 200, CONTENT_TYPE, await asyncio.to_thread(self._metrics.text)
+        elif scope["path"] == TASKS or scope["path"].startswith(f"{TASKS}/"):
+            given = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            sent = (await receive()).get("body", b"")
+            key = scope["path"].removeprefix(TASKS).removeprefix("/")
+            status, answer = await self._tasks.answer(scope["method"], key, given, sent)
+            kind, body = b"application/json", msgspec.json.encode(answer)
         headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -123,6 +123,7 @@ class Entry:
         record.user = principal.user
         record.tenant = principal.tenant
         record.task = principal.task.id if principal.task is not None else None
+        record.asserted_task = principal.asserted_task
         record.session = session.id if session is not None else None
         if self._book.disguise is not None:
             self._book.disguise(record)

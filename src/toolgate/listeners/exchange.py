@@ -99,6 +99,7 @@ class Exchange:
         call.client_ip = self._connection.peer
         call.authorization = self.headers.authorization
         call.api_key = self.headers.api_key
+        call.task_token = self.headers.task_token
         call.traceparent = self.headers.traceparent
         call.tracestate = self.headers.tracestate
         return call

@@ -48,6 +48,7 @@ def principal_of(caller: Caller) -> Principal:
         scopes=caller.scopes,
         tags=caller.tags,
         task=_task_of(caller.task),
+        asserted_task=caller.asserted_task,
         claims=caller.claims,
     )
 
@@ -55,7 +56,7 @@ def principal_of(caller: Caller) -> Principal:
 def _task_of(task: str | TaskText | None) -> Task | None:
     if task is None:
         return None
-    return Task(task) if isinstance(task, str) else Task(task.id, task.name, task.attributes)
+    return Task(task) if isinstance(task, str) else Task(task.id, task.name, task.attributes, task.tools)
 
 
 def target_of(text: CallText) -> Target:

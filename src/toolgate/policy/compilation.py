@@ -166,7 +166,7 @@ class _Compiler:
 def _asks(text: RuleText) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What a rule asks of a caller, the most telling first."""
     subjects = text.subjects.model_dump() if text.subjects else {}
-    named = {**subjects, "tasks": text.tasks}
+    named = {**subjects, "tasks": text.tasks, "asserted_tasks": text.asserted_tasks}
     for kind in KINDS:
         if named.get(kind):
             yield kind, named[kind]

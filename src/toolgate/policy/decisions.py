@@ -15,7 +15,7 @@ from toolgate.policy.facts import Situation, ToolFacts
 from toolgate.policy.index import Index
 from toolgate.policy.plan import Plan, by_order, by_rank, foresee, judge, make_plan
 from toolgate.policy.remembered import Remembered
-from toolgate.policy.rules import Rule, held_by
+from toolgate.policy.rules import Rule, held_by, outside
 from toolgate.policy.totals import Totals
 from toolgate.ports import Clock
 
@@ -100,5 +100,9 @@ class Policy:
         )
 
     def _plan(self, principal: Principal, target: Target) -> Plan:
+        if principal.task is not None and outside(principal.task, target):
+            # Whatever the rules say: rights are what rules and task both give.
+            denied = Decision(Effect.DENY, rule=f"task {principal.task.id}", policy=self.version)
+            return Plan((), denied, listed=denied)
         rules = self._index.find(target, held_by(principal))
         return make_plan(self._ordered(rules), self.default, self.situation(principal, target))

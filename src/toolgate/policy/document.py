@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Struct
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictStr, model_validator
 
+from toolgate.policy.patterns import split_pattern
+
 Path = tuple[str | int, ...]
 Place = tuple[str, int, int]
 """File, line, column."""
@@ -21,6 +23,12 @@ def _exact(name: str) -> str:
 
 
 CALENDAR = ("day", "month")
+
+
+def _pattern(text: str) -> str:
+    split_pattern(text)
+    return text
+
 
 Text = Annotated[StrictStr, Field(min_length=1)]
 Name = Annotated[Text, AfterValidator(_exact)]
@@ -61,6 +69,8 @@ class RuleText(Written):
     """Left out: anybody."""
     tasks: Names = ()
     """Task ids; left out: any task, also none."""
+    asserted_tasks: Names = ()
+    """The same, where the caller's own word for its task (`_meta`) is enough."""
     tools: Patterns = ()
     """`server/tool`, where `*` stands for anything; `*` alone is every tool of every server."""
     resources: Patterns = ()
@@ -76,6 +86,10 @@ class RuleText(Written):
     def _aims_at_something(self) -> "RuleText":
         if not (self.tools or self.resources or self.prompts):
             raise ValueError('aims at nothing; name `tools`, `resources` or `prompts` (["*"] means all)')
+        if self.tasks and self.asserted_tasks:
+            raise ValueError(
+                "names both `tasks` and `asserted_tasks`; the latter holds for both kinds of proof"
+            )
         return self
 
 
@@ -116,6 +130,8 @@ class TaskText(Written):
     id: Text
     name: StrictStr = ""
     attributes: dict[str, Any] = {}
+    tools: Annotated[tuple[Annotated[Text, AfterValidator(_pattern)], ...], Field(min_length=1)] | None = None
+    """The tools it is limited to; left out: any."""
 
 
 class Caller(Written):
@@ -129,6 +145,8 @@ class Caller(Written):
     tags: tuple[Text, ...] = ()
     task: Text | TaskText | None = None
     """A task's id, or an object."""
+    asserted_task: Text | None = None
+    """The task it says it acts under, by its own word."""
     claims: dict[str, Any] = {}
 
 

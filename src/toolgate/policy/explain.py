@@ -17,6 +17,8 @@ from toolgate.policy.rules import Held, Rule, held_by
 from toolgate.ports import Clock
 
 OTHER_TARGET = "about other targets"
+TASK = "task "
+"""Stands before a task's id where the task decided; no rule's id has a space."""
 
 
 class Look(Struct, frozen=True):
@@ -141,6 +143,8 @@ def _hints(policy: Policy, decision: Decision, looks: tuple[Look, ...]) -> list[
         return [
             f"{look.rule} says {look.effect} if: {look.condition}" for look in looks if look.matched is None
         ]
+    if decision.rule is not None and decision.rule.startswith(TASK):
+        return [f"The {decision.rule} is limited to other tools: no rule can allow this one under it."]
     if decision.rule is not None:
         look = next(look for look in looks if look.rule == decision.rule)
         return [_hint_against(look, first_match=policy.first_match)]

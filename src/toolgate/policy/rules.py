@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from toolgate.model import Decision, Effect, Kind, Principal, Target
+from toolgate.model import Decision, Effect, Kind, Principal, Target, Task
 from toolgate.policy.condition import Condition
 from toolgate.policy.document import Place
 from toolgate.policy.patterns import Glob, split_pattern
@@ -12,7 +12,7 @@ from toolgate.policy.patterns import Glob, split_pattern
 Held = Mapping[str, frozenset[str]]
 """What a principal has, by the kinds rules name: agents, users, roles, …, and tasks."""
 
-KINDS = ("users", "agents", "tasks", "tenants", "tags", "roles", "scopes")
+KINDS = ("users", "agents", "tasks", "asserted_tasks", "tenants", "tags", "roles", "scopes")
 """What a rule may ask of a caller, the most telling first."""
 
 
@@ -22,11 +22,22 @@ def held_by(principal: Principal) -> Held:
         "users": _one(principal.user),
         "agents": _one(principal.agent),
         "tasks": _one(principal.task.id if principal.task else None),
+        "asserted_tasks": _one(principal.task.id if principal.task else principal.asserted_task),
         "tenants": _one(principal.tenant),
         "tags": frozenset(principal.tags),
         "roles": frozenset(principal.roles),
         "scopes": frozenset(principal.scopes),
     }
+
+
+def outside(task: Task, target: Target) -> bool:
+    """Whether a tool is none of those that a task is limited to."""
+    if task.tools is None or target.kind is not Kind.TOOL:
+        return False
+    patterns = map(split_pattern, task.tools)
+    return not any(
+        Glob(server).fits(target.server) and Glob(name).fits(target.name) for server, name in patterns
+    )
 
 
 def _one(value: str | None) -> frozenset[str]:

@@ -20,9 +20,12 @@ _FIELDS = {
     b"origin": "origin",
     b"traceparent": "traceparent",
     b"tracestate": "tracestate",
+    b"txn-token": "task_token",
     b"x-api-key": "api_key",
 }
-_SINGLE = frozenset({"authorization", "host", "method", "name", "version", "session", "origin", "api_key"})
+_SINGLE = frozenset(
+    {"authorization", "host", "method", "name", "version", "session", "origin", "api_key", "task_token"}
+)
 _PARAM = b"mcp-param-"
 
 
@@ -40,6 +43,7 @@ class Headers(Struct, eq=False):
     session: str | None = None
     origin: str | None = None
     api_key: str | None = None
+    task_token: str | None = None
     traceparent: str | None = None
     tracestate: str | None = None
     params: tuple[tuple[bytes, bytes], ...] = ()
