@@ -12,12 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from toolgate.cli_ledger import ledger_app
+from toolgate.cli_policy import policy_app
 from toolgate.errors import ConfigError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="An MCP gateway: identify, judge, route, record."
 )
-policy_app = typer.Typer(no_args_is_help=True, help="Policies: run the tests that stand beside the rules.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(ledger_app, name="ledger")
@@ -91,28 +91,6 @@ def explain(
         raise typer.Exit(1)
 
 
-@policy_app.command("test")
-def policy_test(
-    paths: list[Path],
-    config: Annotated[
-        Path | None, typer.Option("-c", "--config", help="Its `environment` and SQL dialects hold.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run the tests beside the policies. Example: toolgate policy test policies/"""
-    import msgspec
-
-    from toolgate.inspection import tested
-
-    results = tested(paths, config)
-    lines = [line for result in results for line in _case(result)]
-    failed = sum(not result.passed for result in results)
-    lines.append(f"{len(results) - failed} passed, {failed} failed")
-    _print(msgspec.to_builtins(results) if as_json else None, lines)
-    if failed or not results:
-        raise typer.Exit(1)
-
-
 @app.command()
 def schema() -> None:
     """JSON Schema of the config file, for editors."""
@@ -146,17 +124,6 @@ def main() -> None:
     except ConfigError as error:
         typer.echo(str(error), err=True)
         sys.exit(2)
-
-
-def _case(result: Any) -> list[str]:
-    if result.passed:
-        return [f"ok    {result.name}"]
-    why = f"by rule {result.rule}" if result.rule else "since no rule matched"
-    place = f"{result.file}:{result.line}"
-    return [
-        f"FAIL  {result.name} ({place}): expected {result.expected}, got {result.got} {why}",
-        *result.errors,
-    ]
 
 
 def _read_json(path: Path) -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,11 +14,14 @@ from toolgate.config.schema import GatewayConfig
 from toolgate.errors import ConfigError, Problem
 from toolgate.model import Kind, Principal
 from toolgate.policy.cases import CaseResult, call_of, principal_of, run_cases, target_of
-from toolgate.policy.compilation import compile_policies
+from toolgate.policy.compilation import compile_policies, written_rules
+from toolgate.policy.coverage import Coverage, cover
 from toolgate.policy.decisions import Policy
+from toolgate.policy.diff import Diff, diff
 from toolgate.policy.document import Caller, CallText, Source
 from toolgate.policy.explain import Explanation, explain
-from toolgate.policy.lint import costs, lint
+from toolgate.policy.lint import Surroundings, costs, lint
+from toolgate.policy.replay import Replayed, replay
 from toolgate.policy.sight import Sight, look
 from toolgate.survey import survey
 from toolgate.upstreams.http_client import HttpClient
@@ -34,10 +37,11 @@ def inspect(path: Path) -> list[str]:
     loaded = load(path)
     policy = _policy_of(loaded)
     servers = [name for name, server in loaded.value.servers.items() if not server.disabled]
+    tasks = frozenset(loaded.value.tasks.declared)
     return [
         f"{path}: right. {len(servers)} servers ({', '.join(servers)}), {len(policy.rules)} rules, "
         f"policy {policy.version}",
-        *(f"warning: {problem}" for problem in lint(policy)),
+        *(f"warning: {problem}" for problem in lint(policy, Surroundings(frozenset(servers), tasks))),
         *(f"{cost.rule:40} {cost.word}" for cost in costs(policy)),
     ]
 
@@ -97,8 +101,33 @@ def _compiled(sources: Sequence[Source], config: GatewayConfig | None) -> Policy
 def tested(paths: Sequence[Path], config: Path | None) -> list[CaseResult]:
     """The cases of policy files and folders, judged by all of them together, under a config's environment and
     SQL dialects where one is named. Raises `ConfigError`."""
+    sources = _sources(paths)
+    return run_cases(_candidate(sources, config), sources)
+
+
+def covered(paths: Sequence[Path], config: Path | None) -> Coverage:
+    """What the cases of policy files reach. Raises `ConfigError`."""
+    sources = _sources(paths)
+    return cover(_candidate(sources, config), sources)
+
+
+def compared(before: Path, after: Path, config: Path | None) -> Diff:
+    """Two policies, each a file or a folder. Raises `ConfigError`."""
+    old, new = _sources([before]), _sources([after])
+    return diff(_candidate(old, config), _candidate(new, config), written_rules(old), written_rules(new))
+
+
+def replayed(records: Iterable[Mapping[str, Any]], paths: Sequence[Path], config: Path | None) -> Replayed:
+    """What policy files would have decided for recorded calls. Raises `ConfigError`."""
+    return replay(_candidate(_sources(paths), config), records)
+
+
+def _candidate(sources: Sequence[Source], config: Path | None) -> Policy:
+    return _compiled(sources, None if config is None else load(config).value)
+
+
+def _sources(paths: Sequence[Path]) -> list[Source]:
     files = [file for path in paths for file in (sorted(path.glob("*.yaml")) if path.is_dir() else [path])]
     if not files:
         raise ConfigError([Problem(f"no policy file in {', '.join(map(str, paths))}.")])
-    sources = [read_policy(file) for file in files]
-    return run_cases(_compiled(sources, None if config is None else load(config).value), sources)
+    return [read_policy(file) for file in files]

@@ -137,6 +137,8 @@ class Call(Struct, eq=False):
     authorization: str | None = None
     api_key: str | None = None
     task_token: str | None = None
+    languages: str | None = None
+    """What the client likes to read, as `Accept-Language` says it."""
     client_ip: str = ""
     session_text: str | None = None
     """The sealed session id as the client sent it; `session` is what it opens to for this principal."""
@@ -169,6 +171,8 @@ class Decision(Struct, frozen=True):
     """Id of the rule that decided; None where nothing matched and the default did."""
     reason: str | None = None
     """What the policy's author wants the caller to read."""
+    reasons: Mapping[str, str] = {}
+    """The same in other languages, by tag."""
     policy: str = ""
     """Version of the policy set: a content hash."""
     errors: tuple[str, ...] = ()
@@ -220,6 +224,9 @@ class Record(Struct, omit_defaults=True):
     agent: str | None = None
     user: str | None = None
     tenant: str | None = None
+    roles: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     task: str | None = None
     asserted_task: str | None = None
     kind: str | None = None

@@ -31,6 +31,7 @@ from toolgate.protocol import (
     versions,
 )
 from toolgate.protocol.deferred import DeferredCalls
+from toolgate.protocol.languages import choose
 from toolgate.protocol.methods import METHODS, Way
 from toolgate.protocol.tracing import Trace
 from toolgate.routing import table
@@ -280,8 +281,9 @@ class Pipeline:
             text = "This call needs the approval of a person, and no approver is configured."
         else:
             text = "This call is not allowed."
+        spoken = choose(call.languages, decision.reasons)
         return Refusal.denied(
-            "policy", decision.reason or text, reason=f"{decision.effect} by {decision.rule}"
+            "policy", spoken or decision.reason or text, reason=f"{decision.effect} by {decision.rule}"
         )
 
     def _check_headers(self, target: Target, call: Call) -> None:

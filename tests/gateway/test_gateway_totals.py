@@ -12,6 +12,7 @@ from toolgate.errors import UPSTREAM_FAILED, UPSTREAM_UNAVAILABLE
 
 POLICY = """
 version: 1
+reason: {default: Over the limit., de: Über der Grenze.}
 totals:
   - {id: paid, tools: ["bank/*", "dead/*"], sum: args.amount, per: everybody, window: 24h}
 rules:
@@ -60,3 +61,11 @@ def test_a_call_that_never_reached_its_server_gives_its_amount_back_and_a_lost_a
     assert pay(gateway, 600, "lie_json") == UPSTREAM_FAILED
     assert pay(gateway, 401, "read_account") == "denied"
     assert pay(gateway, 400, "read_account") == "paid"
+
+
+def test_a_refusal_is_told_in_the_language_of_the_client(gateway: Running) -> None:
+    """AZ-23"""
+    params = {"name": "read_account", "arguments": {"amount": 2000}}
+    for accept, text in (("de-AT, en;q=0.5", "Über der Grenze."), ("fr", "Over the limit.")):
+        answer = gateway.modern("tools/call", params, headers={"Accept-Language": accept})[2]
+        assert answer["result"]["content"][0]["text"] == text

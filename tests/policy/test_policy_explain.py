@@ -33,6 +33,7 @@ def test_every_rule_is_accounted_for() -> None:
         "frozen": (False, "its condition is false"),
     }
     assert explanation.hints == (
+        "Cheapest change: args.amount = 99; then it is allow by small.",
         "bosses would allow it, but the caller has none of the tasks close and none of the roles boss.",
         "small would allow it, but its condition is false.",
         "large would approve it, but its condition is false.",
@@ -72,8 +73,10 @@ def test_a_rule_without_condition_is_not_argued_with() -> None:
     )
 
 
-def test_nothing_is_hinted_where_nothing_is_refused() -> None:
-    assert told({"amount": 5, "account": "a"}).hints == ()
+def test_what_is_allowed_is_told_what_would_turn_it() -> None:
+    assert told({"amount": 5, "account": "a"}).hints == (
+        "Cheapest change: args.amount = 100; then it is deny by the default.",
+    )
 
 
 def test_a_target_nobody_may_use_says_so() -> None:

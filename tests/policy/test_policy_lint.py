@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from policy_support import policy_of, rule
 
-from toolgate.policy.lint import costs, lint
+from toolgate.policy.lint import Surroundings, costs, lint
 
 STAFF = {"roles": ["staff"]}
 
@@ -89,3 +89,40 @@ def test_each_rule_has_a_price() -> None:
     assert [cost.word for cost in costs(judge)] == [
         "static", "static", "condition", "condition", "condition", "reads all args",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rules", "says"),
+    [
+        ([rule(tools=["bnak/*"])], "`bnak` is no server of this config. Did you mean `bank`?"),
+        (
+            [rule(tasks=["monthly-clsoe"])],
+            "`monthly-clsoe` is no declared task. Did you mean `monthly-close`?",
+        ),
+        ([rule("sql(args.q).reads_only")], "`servers.bank.sql` is not set: the condition fails there."),
+        ([rule(id="a"), rule("args.n == 1", id="b")], "Adds nothing: `a` says allow to all it is about."),
+        ([rule(id="a"), rule(id="b")], "Adds nothing: `a` says allow to all it is about."),
+    ],
+)
+def test_what_the_config_does_not_know_and_what_adds_nothing_is_noticed(rules: list[Any], says: str) -> None:
+    around = Surroundings(frozenset({"bank", "crm"}), frozenset({"monthly-close"}))
+    assert [says in str(one) for one in lint(policy_of(*rules), around)].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [rule(tools=["ba*/x"])],
+        [rule(tasks=["something-else"])],
+        [rule(id="a", tools=["bank/*"]), rule(id="b", tools=["*"], subjects={"roles": ["x"]})],
+        [rule("args.n == 1", id="a"), rule("args.n == 2", id="b")],
+    ],
+)
+def test_nothing_is_said_of_rules_that_are_right(rules: list[Any]) -> None:
+    around = Surroundings(frozenset({"bank", "crm"}), frozenset({"monthly-close"}))
+    assert lint(policy_of(*rules), around) == []
+
+
+def test_in_first_match_a_later_rule_of_the_same_effect_takes_nothing_away() -> None:
+    rules = [rule(id="a", tools=["bank/x"]), rule(effect="deny", id="b", tools=["bank/*"]), rule(id="c")]
+    assert lint(policy_of(*rules, combine="first-match")) == []

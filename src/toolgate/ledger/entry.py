@@ -122,6 +122,9 @@ class Entry:
         record.agent = principal.agent
         record.user = principal.user
         record.tenant = principal.tenant
+        record.roles = principal.roles
+        record.scopes = principal.scopes
+        record.tags = principal.tags
         record.task = principal.task.id if principal.task is not None else None
         record.asserted_task = principal.asserted_task
         record.session = session.id if session is not None else None

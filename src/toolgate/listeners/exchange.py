@@ -100,6 +100,7 @@ class Exchange:
         call.authorization = self.headers.authorization
         call.api_key = self.headers.api_key
         call.task_token = self.headers.task_token
+        call.languages = self.headers.languages
         call.traceparent = self.headers.traceparent
         call.tracestate = self.headers.tracestate
         return call

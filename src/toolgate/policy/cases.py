@@ -89,14 +89,22 @@ def _run(policy: Policy, source: Source, at: int, case: Case) -> CaseResult:
 
 
 def _decide(policy: Policy, case: Case) -> Decision:
-    target = target_of(case.call)
-    if target.kind is Kind.SERVER:
+    question = asked(case)
+    if question is None:
         # No rule judges a method that aims at nothing: it is open to whoever is let in.
         return Decision(Effect.ALLOW, policy=policy.version)
+    return policy.judge(*question)
+
+
+def asked(case: Case) -> tuple[Principal, Target, Call | None, Clock | None] | None:
+    """What a case asks the policy; None where it aims at nothing that rules judge."""
+    target = target_of(case.call)
+    if target.kind is Kind.SERVER:
+        return None
     principal = principal_of(case.caller)
     if case.expect in ("visible", "hidden"):
-        return policy.judge(principal, target, None)
-    return policy.judge(principal, target, call_of(case.call, target), _clock_of(case))
+        return principal, target, None, None
+    return principal, target, call_of(case.call, target), _clock_of(case)
 
 
 def _clock_of(case: Case) -> Clock | None:

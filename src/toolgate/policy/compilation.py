@@ -12,7 +12,7 @@ from toolgate.errors import ConfigError, Problem
 from toolgate.model import Decision, Effect, Kind
 from toolgate.policy.cel import NUMBER, TRUTH, CompileError, Gives, Language, Program
 from toolgate.policy.condition import Condition
-from toolgate.policy.decisions import Policy, know_nothing
+from toolgate.policy.decisions import Policy, know_nothing, spoken
 from toolgate.policy.document import CALENDAR, Path, RuleText, Source
 from toolgate.policy.facts import ToolFacts
 from toolgate.policy.patterns import Glob, split_pattern
@@ -44,7 +44,8 @@ def compile_policies(
     default = _agreed(sources, "default") or "deny"
     first_match = _agreed(sources, "combine") == FIRST_MATCH
     version = _version(sources, default, first_match=first_match)
-    compiler = _Compiler(version, problems, dialects or {})
+    reason = _agreed(sources, "reason")
+    compiler = _Compiler(version, problems, dialects or {}, reason)
     totals = [compiler.total(source, at) for source in sources for at in range(len(source.document.totals))]
     rules = [compiler.rule(source, at) for source in sources for at in range(len(source.document.rules))]
     if problems:
@@ -53,6 +54,7 @@ def compile_policies(
         [rule for rule in rules if rule is not None],
         version=version,
         default=Effect(default),
+        reason=reason,
         first_match=first_match,
         environment=dict(environment or {}),
         facts=facts,
@@ -64,9 +66,12 @@ def compile_policies(
 class _Compiler:
     """Compiles rules one by one and keeps a list of what is wrong with them."""
 
-    def __init__(self, version: str, problems: list[Problem], dialects: Mapping[str, str]) -> None:
+    def __init__(
+        self, version: str, problems: list[Problem], dialects: Mapping[str, str], reason: Any
+    ) -> None:
         self._version = version
         self._dialects = dialects
+        self._reason = reason
         self._totals: set[str] = set()
         self._problems = problems
         self._language: Language | None = None
@@ -88,7 +93,7 @@ class _Compiler:
             asks=tuple((kind, frozenset(values)) for kind, values in _asks(text)),
             patterns=patterns,
             condition=condition,
-            decision=Decision(effect, rule=text.id, reason=text.reason, policy=self._version),
+            decision=self._decision(effect, text),
             order=self._count,
             place=source.locate(("rules", at)),
         )
@@ -126,6 +131,10 @@ class _Compiler:
             self._check_patterns(source, ("rules", at, key), patterns)
         kinds = (Kind.TOOL, Kind.RESOURCE, Kind.PROMPT)
         return {kind: patterns for kind, patterns in zip(kinds, lists.values(), strict=True) if patterns}
+
+    def _decision(self, effect: Effect, text: RuleText) -> Decision:
+        reason = text.reason or (self._reason if effect is Effect.DENY else None)
+        return Decision(effect, rule=text.id, policy=self._version, **spoken(reason))
 
     def _check_patterns(self, source: Source, path: Path, patterns: Sequence[str]) -> None:
         for number, pattern in enumerate(patterns):
@@ -186,7 +195,7 @@ def _duplicates(sources: Sequence[Source]) -> Iterator[Problem]:
 
 def _disagreements(sources: Sequence[Source]) -> Iterator[Problem]:
     """Files that want different defaults or combinations: order of files must mean nothing."""
-    for key in ("default", "combine"):
+    for key in ("default", "combine", "reason"):
         agreed = _agreed(sources, key)
         for source in sources:
             value = getattr(source.document, key)
@@ -201,7 +210,7 @@ def _disagreements(sources: Sequence[Source]) -> Iterator[Problem]:
             yield _problem(source, ("rules",), text)
 
 
-def _agreed(sources: Sequence[Source], key: str) -> str | None:
+def _agreed(sources: Sequence[Source], key: str) -> Any:
     """What the first file that says anything says."""
     values = (getattr(source.document, key) for source in sources)
     return next((value for value in values if value is not None), None)
@@ -214,9 +223,16 @@ def _version(sources: Sequence[Source], default: str, *, first_match: bool) -> s
         rules.sort(key=lambda rule: str(rule["id"]))
     content: dict[str, Any] = {"default": default, "first_match": first_match, "rules": rules}
     totals = [one.model_dump() for source in sources for one in source.document.totals]
+    if (reason := _agreed(sources, "reason")) is not None:
+        content["reason"] = reason
     if totals:
         content["totals"] = sorted(totals, key=lambda total: str(total["id"]))
     return f"sha256:{sha256(msgspec.json.encode(content, order='sorted')).hexdigest()[:16]}"
+
+
+def written_rules(sources: Sequence[Source]) -> dict[str, dict[str, Any]]:
+    """Rules as written, by id, with what means nothing (order, spelling of defaults) taken out."""
+    return {rule.id: _canonical(rule) for source in sources for rule in source.document.rules}
 
 
 def _canonical(rule: RuleText) -> dict[str, Any]:

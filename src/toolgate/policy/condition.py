@@ -17,7 +17,17 @@ Bindings = tuple[tuple[str, Getter], ...]
 class Condition:
     """A compiled condition and what it reads."""
 
-    __slots__ = ("_bound", "_by_server", "_program", "reads", "stage", "text")
+    __slots__ = (
+        "_bound",
+        "_by_server",
+        "_program",
+        "needs_dialect",
+        "paths",
+        "reads",
+        "reads_sql",
+        "stage",
+        "text",
+    )
 
     def __init__(
         self, text: str, program: Program, reads: Reads, by_server: Mapping[str, Program] | None = None
@@ -25,17 +35,26 @@ class Condition:
         """`by_server` holds the programs of servers for which the same text reads values in another way."""
         self.text = text
         self.reads = reads
+        self.paths = program.paths
+        """Every name it reads, with the constant keys after it."""
         stages = {name: stage_of(name, keys) for name, keys in reads.items()}
         self.stage = max(stages.values(), default=Stage.SETTLED)
         """When it can be answered for certain."""
         self._program = program
         self._by_server = by_server or {}
+        self.needs_dialect = any(call.name == "sql" and len(call.constants) == 1 for call in program.calls)
+        """Whether it reads SQL in the dialect of the server."""
+        self.reads_sql = any(call.name == "sql" for call in program.calls)
         self._bound = {
             moment: tuple(
                 (name, getter_of(name, reads[name])) for name in sorted(reads) if stages[name] <= moment
             )
             for moment in Stage
         }
+
+    def knows_dialect(self, server: str) -> bool:
+        """Whether SQL of this server can be read."""
+        return not self.needs_dialect or server in self._by_server
 
     def judge(self, situation: Situation) -> Verdict:
         """The answer for a call. A value that is not known makes it a failure."""

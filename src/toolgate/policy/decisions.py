@@ -25,6 +25,16 @@ def know_nothing(target: Target) -> Mapping[str, Any] | None:
     return None
 
 
+def spoken(reason: str | Mapping[str, str] | None) -> dict[str, Any]:
+    """A reason as decisions hold it: the default text, and those by language."""
+    if reason is None or isinstance(reason, str):
+        return {"reason": reason}
+    return {
+        "reason": reason["default"],
+        "reasons": {language: text for language, text in reason.items() if language != "default"},
+    }
+
+
 class Policy:
     """A compiled set of rules. Meets `ports.Decide`."""
 
@@ -34,6 +44,7 @@ class Policy:
         *,
         version: str,
         default: Effect,
+        reason: str | Mapping[str, str] | None = None,
         first_match: bool = False,
         environment: Mapping[str, Any],
         facts: ToolFacts = know_nothing,
@@ -43,7 +54,7 @@ class Policy:
         """Without `totals` there are none to be read."""
         self.rules = tuple(rules)
         self.version = version
-        self.default = Decision(default, policy=version)
+        self.default = Decision(default, policy=version, **spoken(reason if default is Effect.DENY else None))
         self.first_match = first_match
         self.environment = environment
         self._ordered = by_order if first_match else by_rank

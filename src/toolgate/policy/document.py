@@ -43,6 +43,19 @@ class Written(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+Language = Annotated[StrictStr, Field(pattern=r"^(default|[a-z]{2,3}(-[A-Za-z0-9]{2,8})*)$")]
+
+
+def _with_default(texts: dict[str, str]) -> dict[str, str]:
+    if "default" not in texts:
+        raise ValueError("has a text for `default`, for clients whose language is not among the others")
+    return texts
+
+
+Reason = Text | Annotated[dict[Language, Text], AfterValidator(_with_default)]
+"""What callers read: one text, or texts by language with a `default`."""
+
+
 class Subjects(Written):
     """Whom a rule is about. Every kind named must match; within a kind one of the values is enough."""
 
@@ -79,8 +92,9 @@ class RuleText(Written):
     """`server/prompt`, as with tools."""
     when: Text | None = None
     """A CEL condition; left out: always."""
-    reason: Text | None = None
-    """What the caller reads when this rule refuses, or asks for approval."""
+    reason: Reason | None = None
+    """What the caller reads when this rule refuses, or asks for approval; one text, or `default` and others by
+    language (`de`, `pt-BR`)."""
 
     @model_validator(mode="after")
     def _aims_at_something(self) -> "RuleText":
@@ -189,6 +203,8 @@ class Document(Written):
     """What happens where no rule matches. Left out in every file: deny."""
     combine: Literal["deny-overrides", "first-match"] | None = None
     """Left out in every file: deny-overrides."""
+    reason: Reason | None = None
+    """What callers read where a rule that refuses gives no reason, and where no rule allows. In one file only."""
     rules: tuple[RuleText, ...] = ()
     totals: tuple[TotalText, ...] = ()
     tests: tuple[Case, ...] = ()

@@ -12,6 +12,7 @@ from toolgate.model import Call, Decision, Effect, Principal, Target
 from toolgate.policy.cel import Failed, Verdict
 from toolgate.policy.decisions import Policy
 from toolgate.policy.facts import Situation
+from toolgate.policy.flip import cheapest
 from toolgate.policy.plan import matches
 from toolgate.policy.rules import Held, Rule, held_by
 from toolgate.ports import Clock
@@ -84,7 +85,9 @@ def explain(
     situation = policy.situation(principal, target, call, clock)
     held = held_by(principal)
     looks = tuple(_look(rule, situation, held) for rule in policy.rules)
-    return Explanation(str(target), decision, looks, tuple(_hints(policy, decision, looks)))
+    hints = _hints(policy, decision, looks)
+    turn = None if call is None else cheapest(policy, principal, target, call, clock)
+    return Explanation(str(target), decision, looks, tuple(hints if turn is None else [turn, *hints]))
 
 
 def _look(rule: Rule, situation: Situation, held: Held) -> Look:

@@ -9,6 +9,7 @@ from toolgate.errors import HEADER_MISMATCH, Refusal
 
 _FIELDS = {
     b"accept": "accept",
+    b"accept-language": "languages",
     b"authorization": "authorization",
     b"content-length": "content_length",
     b"content-type": "content_type",
@@ -44,6 +45,7 @@ class Headers(Struct, eq=False):
     origin: str | None = None
     api_key: str | None = None
     task_token: str | None = None
+    languages: str | None = None
     traceparent: str | None = None
     tracestate: str | None = None
     params: tuple[tuple[bytes, bytes], ...] = ()
