@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CODE := src tests bench conformance examples
 
-.PHONY: help setup demo test endurance lint fmt bench conformance proofs receivers
+.PHONY: help setup demo test endurance lint fmt bench conformance proofs receivers visibility
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -54,6 +54,9 @@ fmt: setup ## Format
 
 bench: setup ## Measure against nginx (needs nginx and wrk); PEERS=1 adds other gateways
 	$(BIN)/python -m bench $(if $(PEERS),--peers,)
+
+visibility: setup ## 100,000 generated policies: what a list hides is what every call denies (minutes)
+	$(BIN)/python -m pytest tests/policy/test_policy_lists.py --hypothesis-profile=full
 
 conformance: setup ## The official suite direct and through the gateway; installs Node and servers into .tools
 	$(BIN)/python -m conformance

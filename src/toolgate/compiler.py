@@ -36,6 +36,8 @@ from toolgate.identity.tasks import Tasks
 from toolgate.identity.verified import Verified
 from toolgate.model import Call, Principal, Task
 from toolgate.policy.document import Document, Source
+from toolgate.policy.patterns import Glob
+from toolgate.policy.tool_facts import Said, overlaid
 from toolgate.pool import Holder, Lease, Pool
 from toolgate.ports import Clock, Decide, Http, Identify, Tally, Upstream
 from toolgate.routing.table import Door
@@ -128,12 +130,22 @@ def compile_policy(sources: Sequence[Source], config: GatewayConfig, kit: Kit) -
     policy: Decide = load(POLICIES["cel"])(
         sources,
         environment=dict(config.environment),
-        facts=kit.catalog.facts,
+        facts=overlaid(kit.catalog.facts, _said(config)),
         dialects=sql_dialects(config),
         tally=kit.tally,
         clock=kit.clock,
     )
     return policy
+
+
+def _said(config: GatewayConfig) -> dict[str, list[Said]]:
+    return {
+        name: [
+            Said(Glob(tool), one.title, dict(one.annotations), one.tags) for tool, one in server.tools.items()
+        ]
+        for name, server in config.servers.items()
+        if server.tools
+    }
 
 
 def sql_dialects(config: GatewayConfig) -> dict[str, str]:
@@ -259,8 +271,8 @@ def _key(name: str, server: HttpServer | StdioServer) -> str:
 def _plain(value: Any) -> Any:
     """A section as plain data, its secrets with it."""
     if isinstance(value, BaseModel):
-        # What a server is for and which SQL it speaks says nothing of how it is reached.
-        fields = type(value).model_fields.keys() - {"description", "sql"}
+        # What a server is for, which SQL it speaks and what its tools are said to be says nothing of how it is reached.
+        fields = type(value).model_fields.keys() - {"description", "sql", "tools"}
         return {field: _plain(getattr(value, field)) for field in sorted(fields)}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

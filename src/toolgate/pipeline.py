@@ -14,6 +14,7 @@ from toolgate import fanout, listening, opening
 from toolgate.catalog.tools import Catalog
 from toolgate.errors import INVALID_PARAMS, INVALID_REQUEST, Refusal
 from toolgate.follow import begun, follow, relay
+from toolgate.learning import Learner
 from toolgate.ledger.entry import Book, Entry
 from toolgate.listening import Subscribers, Subscription
 from toolgate.model import Call, Decision, Effect, Kind, Outcome, Principal, Reply, Session, Target
@@ -62,6 +63,7 @@ class Pipeline:
         self._sessions = sessions
         self._catalog = catalog
         self._deferred = deferred_calls
+        self._learner = Learner(catalog)
         self._numbers = itertools.count(1)
         self._flights: dict[tuple[str, bytes], tuple[Call, asyncio.Task[object]]] = {}
         self._listening: set[str] = set()
@@ -94,6 +96,8 @@ class Pipeline:
             principal = await self._enter(world, call, entry)
             route = world.resolve(call)
             entry.aimed(route.target)
+            if world.policy.reads_catalog and self._learner.lacks(route.target):
+                await self._learner.learn(world, call, principal, route.target, self._asker, entry)
             decision = await world.policy.decide(principal, route.target, call)
             entry.decided(decision, call.params.get("arguments"))
             if decision.effect is not Effect.ALLOW:

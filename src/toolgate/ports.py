@@ -27,6 +27,8 @@ class Decide(Protocol):
     """The policy: the one function that lists and calls ask."""
 
     version: str
+    reads_catalog: bool
+    """Whether some rule needs what only the catalogue knows."""
 
     async def decide(self, principal: Principal, target: Target, call: Call | None = None) -> Decision:
         """With `call`, never answers DEPENDS. Without, arguments and time are unknown. Never raises."""

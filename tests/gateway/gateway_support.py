@@ -96,6 +96,7 @@ class Bank(BaseHTTPRequestHandler):
                     {
                         "name": tool,
                         "inputSchema": SCHEMAS.get(tool, {"type": "object"}),
+                        "annotations": {"readOnlyHint": tool == "read_account"},
                         "x-own": 12345678901234567890123,
                     }
                     for tool in TOOLS

@@ -126,7 +126,8 @@ arguments = st.fixed_dictionaries(
 callers = st.sampled_from([ANALYST, NOBODY, Principal("p3", "jwt", roles=("boss",))])
 
 
-@settings(max_examples=300, deadline=None)
+# 300 cases, and 100,000 with `make visibility`.
+@settings(max_examples=3 * settings.default.max_examples, deadline=None)
 @given(
     rules=rules,
     default=st.sampled_from(["allow", "deny"]),

@@ -19,9 +19,20 @@ MAX_ENTRIES = 10_000
 class _Facts(msgspec.Struct):
     title: str = ""
     annotations: dict[str, Any] = {}
+    meta: Any = msgspec.field(name="_meta", default=None)
 
 
 _facts = msgspec.json.Decoder(_Facts)
+
+
+_TAGGING = ("fastmcp", "_fastmcp")
+"""Where servers put tags into `_meta`: MCP has no field for them. FastMCP's place is the one that is in use."""
+
+
+def _tags(meta: Any) -> list[str]:
+    spaces = [meta.get(name) for name in _TAGGING] if isinstance(meta, dict) else []
+    found: Any = next((space["tags"] for space in spaces if isinstance(space, dict) and "tags" in space), [])
+    return [tag for tag in found if isinstance(tag, str)] if isinstance(found, list) else []
 
 
 class _Tool(msgspec.Struct):
@@ -65,7 +76,7 @@ class Catalog:
         return unusable
 
     def facts(self, target: Target) -> Mapping[str, Any] | None:
-        """Title and annotations of a target; None where nobody has listed it yet."""
+        """Title, annotations and tags of a target; None where nobody has listed it yet."""
         raw = self._entries.get((target.kind, target.server), {}).get(target.name)
         if raw is None:
             return None
@@ -73,7 +84,11 @@ class Catalog:
             facts = _facts.decode(raw)
         except msgspec.DecodeError:
             return None
-        return {"title": facts.title, "annotations": facts.annotations}
+        return {"title": facts.title, "annotations": facts.annotations, "tags": _tags(facts.meta)}
+
+    def knows(self, kind: Kind, server: str) -> bool:
+        """Whether the server has been listed."""
+        return (kind, server) in self._entries
 
     def names(self, kind: Kind, server: str) -> Iterable[str]:
         """What the server listed last, in its order."""

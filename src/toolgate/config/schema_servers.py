@@ -3,7 +3,7 @@
 import difflib
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
@@ -29,6 +29,17 @@ _HTTP_TYPES = ("http", "streamable-http", "sse")
 _HTTP, _STDIO = "<http>", "<stdio>"
 
 
+class ToolSaid(Section):
+    """What whoever runs the gateway says of a tool. Counts where the server says otherwise."""
+
+    title: Text | None = None
+    """What `tool.title` is."""
+    annotations: Mapping[Text, Any] = written({})
+    """Laid over the server's, key by key: `{destructiveHint: true}`."""
+    tags: tuple[Text, ...] | None = None
+    """What `tool.tags` is, in place of the server's."""
+
+
 class _Common(Section):
     description: Text | None = None
     """What the server is for, in the words of whoever runs the gateway."""
@@ -38,6 +49,8 @@ class _Common(Section):
     """True: the server is checked with the rest of the file, and otherwise as if it were not there."""
     sql: Literal["postgres", "mysql", "sqlite", "tsql", "bigquery"] | None = None
     """The dialect of SQL in this server's arguments, for conditions that call `sql(…)` without naming one."""
+    tools: Mapping[Text, ToolSaid] = written({})
+    """What conditions see of tools, by name (`*` stands for anything), besides what the server says of them."""
     revision: Literal["auto", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"] = "auto"
     """The MCP revision the server is spoken to in; `auto` finds it out at the first call."""
 

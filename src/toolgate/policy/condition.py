@@ -24,6 +24,7 @@ class Condition:
         "needs_dialect",
         "paths",
         "reads",
+        "reads_catalog",
         "reads_sql",
         "stage",
         "text",
@@ -40,6 +41,8 @@ class Condition:
         stages = {name: stage_of(name, keys) for name, keys in reads.items()}
         self.stage = max(stages.values(), default=Stage.SETTLED)
         """When it can be answered for certain."""
+        self.reads_catalog = any(stage_of(name, keys) is Stage.CATALOG for name, keys in reads.items())
+        """Whether it needs what servers say of their tools."""
         self._program = program
         self._by_server = by_server or {}
         self.needs_dialect = any(call.name == "sql" and len(call.constants) == 1 for call in program.calls)

@@ -63,6 +63,7 @@ class Policy:
         self._facts = facts
         self._totals = totals
         self._clock = clock
+        self.reads_catalog = any(rule.condition and rule.condition.reads_catalog for rule in rules)
 
     async def decide(self, principal: Principal, target: Target, call: Call | None = None) -> Decision:
         """With `call`, never DEPENDS. Without, arguments and time are unknown. Never raises."""

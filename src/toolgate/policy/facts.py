@@ -112,6 +112,10 @@ def _target(kind: Kind, key: str) -> Getter:
     return get
 
 
+_NOTHING_SAID: Mapping[str, Any] = {"annotations": {}, "tags": []}
+"""Of a tool that is known and of which nothing more is said. A None among its facts: that much is unknown."""
+
+
 def _catalogued_tool(situation: Situation) -> Any:
     target = situation.target
     if target.kind is not Kind.TOOL:
@@ -121,7 +125,7 @@ def _catalogued_tool(situation: Situation) -> Any:
     if facts is None:
         return known
     known |= {key: facts[key] for key in VARIABLES["tool"].late if facts.get(key) is not None}
-    return {"annotations": {}, "tags": [], **known}
+    return {key: value for key, value in _NOTHING_SAID.items() if key not in facts} | known
 
 
 def _client(situation: Situation) -> Any:
