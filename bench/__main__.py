@@ -17,11 +17,12 @@ from rich.console import Console
 
 from bench import comparison, lifecycle, peers, report
 from bench.comparison import Effort
+from bench.decide import decide
 from bench.targets import Target
 
 _PACKAGES = {"nginx": "nginx", "wrk": "wrk", "taskset": "util-linux"}
 _RESULTS = Path(__file__).parent / "results"
-_SCENARIOS = ("calls", "scale", "start", "sessions", "reload")
+_SCENARIOS = ("calls", "scale", "decide", "start", "sessions", "reload")
 
 
 def main() -> int:
@@ -81,6 +82,7 @@ def _measure(
             row.name: row.as_json() for row in comparison.compare(folder, chosen, effort, tell)
         },
         "scale": lambda folder: comparison.grow(folder, effort, tell),
+        "decide": lambda folder: decide(folder, effort, 5, tell),
         "start": lambda folder: lifecycle.start(folder, 2 if quick else 5, tell),
         "sessions": lambda folder: lifecycle.sessions(folder, 500 if quick else 10_000, tell),
         "reload": lambda folder: lifecycle.reload(folder, 5 if quick else 50, tell),

@@ -74,6 +74,7 @@ def checks(results: Mapping[str, Any], peers: Sequence[str]) -> list[Check]:
             ratio = _ratio(figures["cpu_us"], governed["cpu_us"])
             found.append(Check(f"{peer}, CPU x governed", ratio, 200, at_least=True))
     found += _growth(results.get("scale", {}))
+    found += _decisions(results.get("decide", {}))
     if "median_seconds" in results.get("start", {}):
         found.append(
             Check("seconds from start to first governed call", results["start"]["median_seconds"], 1.5)
@@ -87,6 +88,7 @@ def checks(results: Mapping[str, Any], peers: Sequence[str]) -> list[Check]:
 def failures(results: Mapping[str, Any]) -> dict[str, str]:
     """What could not be measured, and why."""
     rows = [*results.get("calls", {}).items(), *results.get("scale", {}).items()]
+    rows += [("decide", results.get("decide", {}).get("governed_call"))]
     found = {name: row["failed"] for name, row in rows if isinstance(row, dict) and row.get("failed")}
     found |= {name: part["failed"] for name, part in results.items() if isinstance(part.get("failed"), str)}
     return found
@@ -162,6 +164,20 @@ def _growth(scale: Mapping[str, Any]) -> list[Check]:
         return []
     many = (name for name in medians if name != few)
     return [Check(f"{name}, CPU x {few}", _ratio(medians[name], medians[few]), 1.3) for name in many]
+
+
+def _decisions(decide: Mapping[str, Any]) -> list[Check]:
+    if "list_us_unfiltered" not in decide:
+        return []
+    few, many = decide["decision_us_100_rules"], decide["decision_us_10000_rules"]
+    lists = _ratio(decide["list_us_10000_rules"], decide["list_us_unfiltered"])
+    found = [
+        Check("decision with 10,000 rules, CPU x 100 rules", _ratio(many, few), 1.3),
+        Check("list of 1,000 tools under 10,000 rules, CPU x unfiltered", lists, 1.5),
+    ]
+    if figures := decide["governed_call"]["median"]:
+        found.append(Check("decision, share of a governed call's CPU", _ratio(few, figures["cpu_us"]), 0.167))
+    return found
 
 
 def _lines(results: Mapping[str, Any], found: Sequence[Check]) -> list[str]:
