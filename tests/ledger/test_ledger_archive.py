@@ -11,7 +11,7 @@ from toolgate.ledger.archive import ARCHIVED, Unarchived, archive
 from toolgate.ledger.chain import Head, encode, parse
 from toolgate.ledger.checkpoints import Checkpoints
 from toolgate.ledger.inbox import waiting
-from toolgate.ledger.note import read_checkpoint
+from toolgate.ledger.note import unchecked
 from toolgate.ledger.proof import check, find, prove, prove_growth
 from toolgate.ledger.recover import recover
 from toolgate.ledger.segments import segments
@@ -92,7 +92,7 @@ def test_what_was_proved_and_noted_before_still_is(folder, tmp_path):
     assert check(proof, line, key).seq == 5
     assert prove(folder, line).startswith("c2sp.org/tlog-proof@v1\nindex 4\n")
     assert prove_growth(folder, noted).startswith("old 600\n")
-    checkpoint = read_checkpoint(noted.rpartition("\n\n")[0] + "\n")
+    checkpoint = unchecked(noted)
     assert verify(folder, head, key=key, checkpoints=[checkpoint]).findings == []
 
 

@@ -11,7 +11,7 @@ import pytest
 from ledger_support import build, build_with_torn_line, sign
 
 from toolgate.ledger.chain import Head, link, record_of
-from toolgate.ledger.note import read_checkpoint
+from toolgate.ledger.note import unchecked
 from toolgate.ledger.tiles import edge_of
 from toolgate.ledger.tree import read_note
 from toolgate.ledger.verify import verify
@@ -42,7 +42,7 @@ def before(tmp_path_factory) -> tuple[Path, Contents, Contents, Contents]:
 def test_every_tampering_is_found(before):
     folder, whole, shorter, other = before
     key = sign(folder).verifier
-    noted = read_checkpoint(read_note(folder / "tree").rpartition("\n\n")[0] + "\n")
+    noted = unchecked(read_note(folder / "tree"))
     assert verify(folder, key=key, checkpoints=[noted]).ok
     unnoticed = []
     for seed in range(COUNT):
@@ -145,7 +145,7 @@ def differing(whole: Contents, changed: Contents) -> Contents:
 
 def contents(folder: Path) -> Contents:
     """Without the partial tiles of former checkpoints, which no proof needs any more."""
-    size = read_checkpoint(read_note(folder / "tree").rpartition("\n\n")[0] + "\n").size
+    size = unchecked(read_note(folder / "tree")).size
     edge = {f"tree/{tile.path}" for tile in edge_of(size)}
     return {
         name: path.read_bytes()

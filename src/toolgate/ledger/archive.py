@@ -15,7 +15,7 @@ from msgspec import Struct
 from toolgate.ledger import inbox
 from toolgate.ledger.chain import Head, parse, record_of
 from toolgate.ledger.folder import settle
-from toolgate.ledger.note import read_checkpoint
+from toolgate.ledger.note import unchecked
 from toolgate.ledger.segments import READERS, TREE, Segment, backward, segments
 from toolgate.ledger.tree import read_note
 
@@ -81,7 +81,7 @@ def _may_go(folder: Path, before: str) -> tuple[list[Segment], Head]:
 
 def _signed(folder: Path) -> int:
     note = read_note(folder / TREE)
-    return 0 if note is None else read_checkpoint(note.rpartition("\n\n")[0] + "\n").size
+    return 0 if note is None else unchecked(note).size
 
 
 def _read_by_all(folder: Path) -> int:
