@@ -33,7 +33,7 @@ LOST_AFTER = 3
 LAST_SECONDS = 5.0
 """How long a stopping gateway tries to deliver the rest."""
 
-_AT_ONCE = 16
+_AT_ONCE = 32
 """Records shaped between two breaths, so that the loop never waits long for the interpreter."""
 
 Tell = Callable[[str, str], Awaitable[None]]
