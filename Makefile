@@ -33,12 +33,12 @@ receivers: setup .tools/kafka .tools/otelcol ## Sinks against a real broker and 
 	$(BIN)/python -m pytest tests/receivers
 
 .tools/kafka: tests/receivers/kafka/pom.xml
-	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(abspath $@) -Dmdep.useRepositoryLayout=false
+	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(abspath $@)
 	@touch $@
 
 .tools/otelcol: tests/receivers/collector/builder.yaml
 	GOBIN=$(abspath .tools/bin) go install go.opentelemetry.io/collector/cmd/builder@v0.139.0
-	GOFLAGS=-p=2 .tools/bin/builder --config $< --set=dist.output_path=$(abspath $@)
+	GOFLAGS=-p=2 .tools/bin/builder --config $<
 	@touch $@
 
 lint: setup ## Format, lint, types, import contracts
