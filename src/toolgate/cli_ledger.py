@@ -318,7 +318,11 @@ def _key(text: str | None) -> Any:
 
     if text is None:
         return None
-    return VerifierKey.parse(_text(Path(text)) if "+" not in text else text)
+    if "+" in text:
+        return VerifierKey.parse(text)
+    if not Path(text).is_file():
+        raise ValueError(f"{text} is neither a key, written name+hash+key, nor a file that holds one.")
+    return VerifierKey.parse(_text(Path(text)))
 
 
 def _checkpoint(path: Path, key: str | None) -> Any:
