@@ -200,6 +200,8 @@ class Reply(Struct, eq=False):
     status: int = 200
     session: str | None = None
     """The sealed id of a session that begins with this answer."""
+    be_patient: Callable[[], None] | None = None
+    """Lets the stream be silent for long: its server waits for a person, which the stream itself does not show."""
     recorded: Promise | None = None
     """Before this the message must not leave; None where it may at once."""
 

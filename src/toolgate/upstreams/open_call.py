@@ -46,6 +46,8 @@ class OpenCall:
         """The id that the server knows the call by."""
         self.questions: OrderedDict[str, Question] = OrderedDict()
         """Unanswered, by the key that the client knows."""
+        self.be_patient: Callable[[], None] | None = None
+        """Lets the server be silent for as long as the client may think."""
         self._capabilities = capabilities
         self._post = post
         self._left = left
@@ -138,6 +140,8 @@ class OpenCall:
             kind = asking.KINDS[method]
             key = f"{kind}-{self._asked[kind]}"
             self._asked[kind] += 1
+            if self.be_patient is not None:
+                self.be_patient()
             self.questions[key] = Question(id, method, asking.entry(method, params))
 
     def _counts(self, parts: dict[str, Raw]) -> bool:

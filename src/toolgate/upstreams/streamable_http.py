@@ -140,7 +140,7 @@ class StreamableHttp:
         headers = self._stateless_headers(out)
         response = await self._request("POST", headers, out.message, http=self._streams)
         if is_stream(response) and response.status == 200:
-            return Reply(stream=self._stream(response, seconds=QUIET_SECONDS))
+            return Reply(stream=self._stream(response, _Patience(QUIET_SECONDS)))
         return await self._reply(response)
 
     async def _unless_lost(self, response: HttpResponse) -> Reply | None:
@@ -315,7 +315,8 @@ class StreamableHttp:
 
     async def _reply(self, response: HttpResponse, left: _Left | None = None) -> Reply:
         if is_stream(response) and response.status == 200:
-            return Reply(stream=self._stream(response, left))
+            patience = _Patience(self._seconds)
+            return Reply(stream=self._stream(response, patience, left), be_patient=patience.last)
         return Reply(message=await self._body(response), status=response.status)
 
     async def _body(self, response: HttpResponse) -> bytes:
@@ -339,19 +340,17 @@ class StreamableHttp:
         """The one response that an exchange of our own gets, in whichever framing."""
         if not is_stream(response):
             return await self._body(response)
-        async with contextlib.aclosing(self._stream(response)) as messages:
+        async with contextlib.aclosing(self._stream(response, _Patience(self._seconds))) as messages:
             async for message in messages:
                 if _is_response(message):
                     return message
         raise bridge.lie("no answer in the stream")
 
     async def _stream(
-        self, response: HttpResponse, left: _Left | None = None, seconds: float = 0.0
+        self, response: HttpResponse, patience: "_Patience", left: _Left | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """The messages; each must come within `seconds`, or within the server's own bound."""
         answered = broken = False
         try:
-            patience = _Patience(seconds or self._seconds)
             async for event in events(_each_within(patience, response.chunks())):
                 if not event.data:
                     continue
@@ -359,7 +358,7 @@ class StreamableHttp:
                 if answered:
                     self._let_end(response)
                 elif patience.seconds < ASKED_SECONDS and _is_request(event.data):
-                    patience.seconds = ASKED_SECONDS
+                    patience.last()
                 yield event.data
                 if answered:
                     return
@@ -428,13 +427,23 @@ class _Patience:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.waiting: asyncio.Timeout | None = None
+
+    def last(self) -> None:
+        """From now on as long as a person may take."""
+        self.seconds = max(self.seconds, ASKED_SECONDS)
+        if self.waiting is not None:
+            self.waiting.reschedule(asyncio.get_running_loop().time() + self.seconds)
 
 
 async def _each_within(patience: _Patience, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The chunks, each of which must come in time. Raises `TimeoutError`."""
     while True:
-        async with asyncio.timeout(patience.seconds):
-            chunk = await anext(chunks, None)
+        try:
+            async with asyncio.timeout(patience.seconds) as patience.waiting:
+                chunk = await anext(chunks, None)
+        finally:
+            patience.waiting = None
         if chunk is None:
             return
         yield chunk

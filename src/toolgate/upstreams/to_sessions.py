@@ -159,7 +159,9 @@ class ToSessions:
 
 async def _carry_out(call: OpenCall, out: Outbound, request: Request, line: Line) -> None:
     may_want_task = out.method == "tools/call" and "tasks" in line.offers
-    async with aclosing(each(await line.call(out, request.message, request.level))) as messages:
+    reply = await line.call(out, request.message, request.level)
+    call.be_patient = reply.be_patient
+    async with aclosing(each(reply)) as messages:
         async for message in messages:
             if not (may_want_task and to_sessions.wants_task(message)):
                 call.hear(message)
