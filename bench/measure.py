@@ -10,7 +10,8 @@ from bench.messages import Endpoint
 from bench.processes import Tree
 from bench.targets import LOAD_CORE, Started
 
-CONNECTIONS = 16
+CONNECTIONS, FEW = 64, 16
+"""Callers at a time. With more of them, a gateway shares what it does once for all that is ready."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Figures:
 
     cpu_us: float | None
     """CPU of the gateway's process tree per call; None for the upstream itself."""
+    cpu_few_us: float | None
+    """The same with few callers at a time."""
     upstream_cpu_us: float
     calls_per_second: float
     p50_us: float
@@ -38,7 +41,7 @@ class Figures:
 def measure(
     endpoint: Endpoint, tree: Tree | None, behind: Started, seconds: float, warm_up: float
 ) -> Figures:
-    """Load at 16 connections, then at one. Raises `LoadError` or `WrongAnswerError` if any answer was not right."""
+    """Load by many callers, by few, by one. Raises `LoadError` or `WrongAnswerError` if any answer was not right."""
     load.run(endpoint, CONNECTIONS, warm_up, LOAD_CORE, read=True)
     port = behind.endpoint.port
     served, spent, spent_behind = client.count_calls(port), _cpu(tree), behind.tree.cpu_seconds()
@@ -47,12 +50,16 @@ def measure(
     served = client.count_calls(port) - served
     if served < busy.calls:
         raise load.LoadError(f"{busy.calls} answers, but only {served} calls reached the upstream")
+    spent_few = _cpu(tree)
+    few = load.run(endpoint, FEW, max(1.0, seconds / 2), LOAD_CORE)
+    spent_few = _cpu(tree) - spent_few
     alone = load.run(endpoint, 1, max(1.0, seconds / 3), LOAD_CORE)
     client.verify(endpoint)
     memory = tree.memory() if tree else None
     # Calls cut off at the end have cost nearly all they cost: they count.
     return Figures(
         cpu_us=spent * 1e6 / served if tree else None,
+        cpu_few_us=spent_few * 1e6 / few.calls if tree else None,
         upstream_cpu_us=spent_behind * 1e6 / served,
         calls_per_second=busy.calls_per_second,
         p50_us=busy.p50_us,

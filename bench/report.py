@@ -15,14 +15,17 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.comparison import DIRECT, GOVERNED, NGINX
+from bench.measure import CONNECTIONS, FEW
 
 LEGEND = (
     "CPU: of the gateway's process tree, per call. busy: share of its core it used; well under 1, and the load side "
-    "was the limit. p50, p99: at 16 connections; alone: p50 at one. MB: PSS."
+    f"was the limit. All at {CONNECTIONS} connections but: few, CPU at {FEW}; alone, p50 at one. MB: PSS."
 )
 COLUMNS = (
     "target",
     "CPU µs",
+    "x nginx",
+    "few µs",
     "x nginx",
     "calls/s",
     "x direct",
@@ -142,6 +145,8 @@ def _cells(row: Mapping[str, Any], nginx: Mapping[str, Any], direct: Mapping[str
     return [
         _number(figures["cpu_us"], 1),
         _number(_ratio(figures["cpu_us"], nginx.get("cpu_us")), 2),
+        _number(figures["cpu_few_us"], 1),
+        _number(_ratio(figures["cpu_few_us"], nginx.get("cpu_few_us")), 2),
         _number(figures["calls_per_second"], 0),
         _number(_ratio(figures["calls_per_second"], direct.get("calls_per_second")), 3),
         _number(figures["busy"], 2),
