@@ -42,7 +42,7 @@ from toolgate.listeners.asgi import Asgi
 from toolgate.listeners.edge import Edge, host_name
 from toolgate.listeners.http import App, door_name
 from toolgate.listeners.listener import Listener
-from toolgate.listeners.well_known import Pages
+from toolgate.listeners.well_known import Pages, Resource
 from toolgate.listening import Subscribers
 from toolgate.model import Principal, Record
 from toolgate.pipeline import Pipeline
@@ -158,7 +158,7 @@ class Gateway:
             self._listeners.append(Listener(Asgi(Admin(metrics, self._tasks_pages()), edge), edge))
             binds.append(config.admin)
         sockets = [_bind(address) for address in binds]
-        self._tasks.append(asyncio.create_task(self._watch()))
+        self._tasks += [asyncio.create_task(self._watch()), asyncio.create_task(self._ask_again())]
         self._on_signals()
         # What is loaded by now lives as long as the process: collections need not walk it again and again.
         gc.freeze()
@@ -243,12 +243,20 @@ class Gateway:
         await self._ledger.append(record)
 
     def _pages(self) -> Pages:
-        config = self._config
         return Pages(
             resource=self._public(),
-            issuers=tuple(issuer.issuer for issuer in config.identity.issuers),
+            described=self._described_resource,
             is_door=lambda path: door_name(path) in self._pipeline.snapshot.doors,
             ready=self._ready,
+        )
+
+    def _described_resource(self) -> Resource:
+        config = self._config if self._reloader is None else self._reloader.loaded.value
+        demands = [scopes for server in config.servers.values() for scopes in server.scopes.values()]
+        return Resource(
+            issuers=tuple(issuer.issuer for issuer in config.identity.issuers),
+            scopes=tuple(sorted({scope for scopes in demands for scope in scopes})),
+            certificate_bound=config.tls is not None and config.tls.client_ca is not None,
         )
 
     def _ready(self) -> dict[str, Any]:
@@ -285,6 +293,13 @@ class Gateway:
         async for _ in changes(lambda: reloader.loaded):
             await reloader.reload()
 
+    async def _ask_again(self) -> None:
+        reloader = self._reloader
+        assert reloader is not None
+        while True:
+            await asyncio.sleep(reloader.loaded.value.secrets.refresh)
+            await reloader.ask_again()
+
     def _on_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -311,6 +326,10 @@ def _tls(config: GatewayConfig) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(config.tls.cert, config.tls.key)
+    if config.tls.client_ca is not None:
+        context.load_verify_locations(config.tls.client_ca)
+        required = config.tls.client_certificate == "required"
+        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     return context
 
 

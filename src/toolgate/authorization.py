@@ -1,7 +1,8 @@
-"""The keys of `servers.X.auth` become what a server is shown. Part of the compiler; no call comes here."""
+"""What a server is shown (`servers.X.auth`) and what it demands of callers (`servers.X.scopes`). Part of the
+compiler; no call comes here."""
 
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from toolgate.config.schema_auth import (
     Auth,
@@ -14,11 +15,13 @@ from toolgate.config.schema_auth import (
     OnBehalfOfAuth,
     TokenExchangeAuth,
 )
+from toolgate.config.schema_servers import Server
 from toolgate.model import Call, Principal
-from toolgate.ports import Authorize, Clock, Http
+from toolgate.policy.step_up import StepUp
+from toolgate.ports import Authorize, Clock, Decide, Http
+from toolgate.protocol.client_authentication import Prove, SecretInBody, SecretInHeader, SignedAssertion
 from toolgate.upstreams.auth.authorized import AuthorizedHttp, caller
-from toolgate.upstreams.auth.client import SecretInBody, SecretInHeader, SignedAssertion
-from toolgate.upstreams.auth.token_endpoint import Prove, TokenEndpoint
+from toolgate.upstreams.auth.token_endpoint import TokenEndpoint
 from toolgate.wiring import AUTHORIZERS, load
 
 _PER_CALL = (ForwardAuth, ClientCredentialsAuth, TokenExchangeAuth, OnBehalfOfAuth)
@@ -59,12 +62,18 @@ def told(
     return identified
 
 
+def demanded(servers: Mapping[str, Server], policy: Decide) -> Decide:
+    """The policy, for callers who have the scopes that servers demand."""
+    demands = {name: server.scopes for name, server in servers.items() if server.scopes}
+    return StepUp(policy, demands) if demands else policy
+
+
 def _authorizer(auth: Auth, http: Http, clock: Clock) -> Authorize | None:
     made: Authorize | None = None
     if isinstance(auth, ForwardAuth):
         made = load(AUTHORIZERS["forward"])(auth.audience)
     elif isinstance(auth, _PER_CALL):
-        endpoint = TokenEndpoint(http, auth.token_url, _client(auth.client, clock), clock)
+        endpoint = TokenEndpoint(http, auth.token_url, client_of(auth.client, clock), clock)
         wanted = {"scope": " ".join(auth.scopes), "resource": auth.resource, "audience": auth.audience}
         parameters = {name: value for name, value in wanted.items() if value}
         more = {"actor": auth.actor == "gateway"} if isinstance(auth, TokenExchangeAuth) else {}
@@ -72,7 +81,8 @@ def _authorizer(auth: Auth, http: Http, clock: Clock) -> Authorize | None:
     return made
 
 
-def _client(client: OAuthClient, clock: Clock) -> Prove:
+def client_of(client: OAuthClient, clock: Clock) -> Prove:
+    """How this client proves itself."""
     if client.private_key is not None:
         return SignedAssertion(client.id, client.private_key.get_secret_value(), client.key_id, clock)
     assert client.secret is not None

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from toolgate.cli_identity import key_app, whoami
 from toolgate.cli_ledger import ledger_app
 from toolgate.cli_policy import policy_app
 from toolgate.errors import ConfigError
@@ -18,10 +19,10 @@ from toolgate.errors import ConfigError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="An MCP gateway: identify, judge, route, record."
 )
-key_app = typer.Typer(no_args_is_help=True, help="API keys.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(key_app, name="key")
+app.command("whoami")(whoami)
 
 ConfigPath = Annotated[Path, typer.Option("-c", "--config", help="The config file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -37,6 +38,8 @@ def run(
     if check_only:
         check(config)
         return
+    import resource
+
     import uvloop
 
     from toolgate.app import serve
@@ -45,6 +48,8 @@ def run(
 
     log = load(config).value.log
     set_up(log.level, log.format)
+    # A core dump would hold every secret.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(config))
 
@@ -97,16 +102,6 @@ def schema() -> None:
     from toolgate.config.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))
-
-
-@key_app.command("new")
-def key_new(name: Annotated[str, typer.Argument(help="The key's id in the config.")]) -> None:
-    """Make an API key: printed once, only its hash goes into the config. Example: toolgate key new nightly"""
-    from toolgate.identity.api_key import new_key
-
-    text, digest = new_key()
-    typer.echo(f"key (shown once): {text}")
-    typer.echo(f'for identity.api_keys: {{id: {name}, hash: "{digest}", roles: []}}')
 
 
 @app.command()

@@ -4,51 +4,49 @@ What a config names but cannot be had (a key file, a policy) is an error with it
 before anything of the running gateway is touched.
 """
 
-import os
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from pydantic import BaseModel, SecretStr
 
-from toolgate import authorization
+from toolgate import authorization, registered
 from toolgate.catalog.tools import Catalog
 from toolgate.config.load import Loaded, policy_files, read
 from toolgate.config.schema import GatewayConfig
-from toolgate.config.schema_identity import ApiKey, Issuer
 from toolgate.config.schema_servers import HttpServer, StdioServer
 from toolgate.config.schema_tasks import DeclaredTask
 from toolgate.config.schema_tasks import Openers as OpenersText
-from toolgate.identity import api_key
+from toolgate.identities import Identities
 from toolgate.identity.chain import Chain
-from toolgate.identity.claims import ClaimMap
-from toolgate.identity.key_source import key_source
-from toolgate.identity.signed_token import Issuer as TrustedIssuer
+from toolgate.identity.dpop import Replays
+from toolgate.identity.live import Live
 from toolgate.identity.task_register import Openers, Register, Terms
 from toolgate.identity.task_token import TaskTokens
 from toolgate.identity.tasks import Tasks
-from toolgate.identity.verified import Verified
 from toolgate.model import Call, Principal, Task
 from toolgate.policy.document import Document, Source
 from toolgate.policy.patterns import Glob
 from toolgate.policy.tool_facts import Said, overlaid
 from toolgate.pool import Holder, Lease, Pool
-from toolgate.ports import Clock, Decide, Http, Identify, Tally, Upstream
+from toolgate.ports import Clock, Decide, Http, Tally, Upstream
 from toolgate.routing.table import Door
 from toolgate.snapshot import Snapshot
 from toolgate.upstreams.crossing import Crossing
 from toolgate.upstreams.held import HeldCalls
 from toolgate.upstreams.http_client import HttpClient
-from toolgate.wiring import IDENTITIES, POLICIES, TALLIES, UPSTREAMS, load
+from toolgate.wiring import POLICIES, TALLIES, UPSTREAMS, load
 
 MAX_STREAMS = 10_000
 """Streams of one server that stay open beside its calls: one for each client session that listens."""
+
+
+_log = logging.getLogger("toolgate.compiler")
 
 
 class Kit(Struct, frozen=True, eq=False):
@@ -63,7 +61,9 @@ class Kit(Struct, frozen=True, eq=False):
     register: Register
     """Tasks that were opened; they outlive a reload."""
     task_tokens: TaskTokens
-    held: HeldCalls = msgspec.field(default_factory=HeldCalls)
+    held: HeldCalls = field(default_factory=HeldCalls)
+    live: Live = field(default_factory=Live)
+    replays: Replays = field(default_factory=partial(Replays, time.time))
 
 
 def new_kit(http: Http, public_url: str, clock: Clock = time.time) -> Kit:
@@ -84,16 +84,19 @@ class Built(Struct, frozen=True, eq=False):
 
     snapshot: Snapshot
     release: Callable[[], Awaitable[None]]
+    in_force: Callable[[], None]
+    """To be called once the snapshot is in force."""
 
 
 async def build(loaded: Loaded[GatewayConfig], kit: Kit) -> Built:
     """Compile. Raises `ConfigError` with every problem found; nothing is held then."""
     config = loaded.value
     sources = read_policies(loaded)
-    policy = compile_policy(sources, config, kit)
+    policy = authorization.demanded(config.servers, compile_policy(sources, config, kit))
+    policy = registered.ceilings(config.identity, policy)
     holder = Holder(kit.pool)
     try:
-        ways = _identities(config, kit, holder)
+        ways = list(Identities(config, holder, kit.http, kit.clock, kit.replays).ways())
         upstreams: dict[str, Upstream] = {
             name: holder.hold(_key(name, server), partial(_upstream, name, server, kit))
             for name, server in config.servers.items()
@@ -102,16 +105,23 @@ async def build(loaded: Loaded[GatewayConfig], kit: Kit) -> Built:
     except BaseException:
         await holder.release()
         raise
+    agents = registered.agents(config.identity, Chain(ways).identify, kit.live)
     snapshot = Snapshot(
         version=version_of(loaded, sources),
         identify=authorization.told(
-            config.servers.values(), _with_tasks(Chain(ways).identify, config, sources, kit)
+            config.servers.values(), _with_tasks(agents.identify, config, sources, kit)
         ),
         policy=policy,
         doors=_doors(upstreams, config.separator),
         lease=Lease(),
     )
-    return Built(snapshot, holder.release)
+
+    def in_force() -> None:
+        cut = kit.live.cut(agents.refused)
+        if cut:
+            _log.info("%d calls of agents that are not admitted any more are ended", cut)
+
+    return Built(snapshot, holder.release, in_force)
 
 
 def read_policies(loaded: Loaded[GatewayConfig]) -> list[Source]:
@@ -166,20 +176,6 @@ def _doors(upstreams: dict[str, Upstream], separator: str) -> dict[str, Door]:
     return {"": Door("", upstreams, separator), **doors}
 
 
-def _identities(config: GatewayConfig, kit: Kit, holder: Holder) -> list[Identify]:
-    identity = config.identity
-    ways: list[Identify] = []
-    if identity.api_keys:
-        ways.append(load(IDENTITIES["api_keys"])([_key_of(key) for key in identity.api_keys], kit.clock))
-    if identity.issuers:
-        ways.append(
-            load(IDENTITIES["issuers"])([_trusted(one, kit, holder) for one in identity.issuers], kit.clock)
-        )
-    if identity.anonymous == "loopback":
-        ways.append(load(IDENTITIES["anonymous"])())
-    return ways
-
-
 def _with_tasks(
     identify: Callable[[Call], Awaitable[Principal]],
     config: GatewayConfig,
@@ -226,43 +222,6 @@ def _openers(openers: OpenersText | None) -> Openers:
     return Openers(*(frozenset(getattr(openers, kind) or ()) for kind in Openers.__struct_fields__))
 
 
-def _key_of(key: ApiKey) -> api_key.ApiKey:
-    task = None if key.task is None else Task(key.task.id, key.task.name, dict(key.task.attributes))
-    return api_key.ApiKey(
-        id=key.id,
-        hash=key.hash,
-        agent=key.agent,
-        user=key.user,
-        tenant=key.tenant,
-        roles=key.roles,
-        scopes=key.scopes,
-        tags=key.tags,
-        task=task,
-        expires=key.expires,
-    )
-
-
-def _trusted(issuer: Issuer, kit: Kit, holder: Holder) -> TrustedIssuer:
-    keys = partial(key_source, issuer.issuer, issuer.jwks, kit.http, kit.clock)
-    claims = {field: tuple(getattr(issuer.claims, field)) for field in ClaimMap.__struct_fields__}
-    return TrustedIssuer(
-        issuer=issuer.issuer,
-        audiences=tuple(issuer.audience),
-        keys=holder.hold(f"keys {issuer.issuer} {issuer.jwks}", keys),
-        verified=holder.hold(f"verified {issuer.model_dump_json()} {_written_at(issuer.jwks)}", Verified),
-        algorithms=tuple(issuer.algorithms),
-        claims=ClaimMap(**claims),
-        leeway=int(issuer.leeway),
-    )
-
-
-def _written_at(jwks: str | None) -> int | None:
-    # A key that is taken out of a file is out at once; from an address it goes as its set is fetched again.
-    with suppress(OSError):
-        return None if jwks is None or "://" in jwks else os.stat(jwks).st_mtime_ns
-    return None
-
-
 def _key(name: str, server: HttpServer | StdioServer) -> str:
     """All that matters for how a server is reached; secrets go into the hash, never into a log."""
     return sha256(repr((name, _plain(server))).encode()).hexdigest()
@@ -271,8 +230,8 @@ def _key(name: str, server: HttpServer | StdioServer) -> str:
 def _plain(value: Any) -> Any:
     """A section as plain data, its secrets with it."""
     if isinstance(value, BaseModel):
-        # What a server is for, which SQL it speaks and what its tools are said to be says nothing of how it is reached.
-        fields = type(value).model_fields.keys() - {"description", "sql", "tools"}
+        # What a server is for, demands and speaks, and what its tools are, says nothing of how it is reached.
+        fields = type(value).model_fields.keys() - {"description", "scopes", "sql", "tools"}
         return {field: _plain(getattr(value, field)) for field in sorted(fields)}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

@@ -71,6 +71,13 @@ class Refusal(Exception):
         return cls(stage, "denied", text, code=DENIED, status=403, reason=reason)
 
     @classmethod
+    def insufficient_scope(cls, scopes: tuple[str, ...], *, reason: str) -> "Refusal":
+        """The caller may come back with a token of these scopes. The listener adds the challenge (RFC 6750)."""
+        text = "This call needs a token with more scopes."
+        data = {"reason": "insufficient_scope", "scopes": list(scopes)}
+        return cls("identity", "insufficient_scope", text, code=DENIED, status=403, reason=reason, data=data)
+
+    @classmethod
     def unauthenticated(cls, reason: str, *, text: str = "Authentication required.") -> "Refusal":
         """No credential, or one we do not accept. The listener adds the challenge (RFC 9728)."""
         return cls("identity", "unauthenticated", text, code=UNAUTHENTICATED, status=401, reason=reason)

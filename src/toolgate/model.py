@@ -80,6 +80,8 @@ class Principal(Struct, frozen=True, eq=False):
     agent: str | None = None
     user: str | None = None
     tenant: str | None = None
+    actors: tuple[str, ...] = ()
+    """Through whom the call came, the latest first (`act` of RFC 8693); only the first acts now."""
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -87,6 +89,8 @@ class Principal(Struct, frozen=True, eq=False):
     asserted_task: str | None = None
     """The task it says it acts under, by its own word alone."""
     claims: Mapping[str, Any] = {}
+    bound: bool = False
+    """Whether the credential is worth something only with a proof, asked for at every call (`cnf`)."""
     expires: float | None = None
     """Unix seconds after which the credential is worth nothing."""
     credential: Secret | None = None
@@ -119,6 +123,22 @@ class Session(Struct, frozen=True):
     """Session ids of the upstreams as of `initialize`, by server: a restarted gateway goes on with them."""
 
 
+class Shown(Struct, frozen=True):
+    """What a request shows of its sender beside a token or key, and what such a proof is about."""
+
+    method: str
+    origin: str
+    """Scheme and `Host`, as the client wrote it."""
+    path: str
+    dpop: str | None = None
+    certificate: bytes | None = None
+    """The certificate of the connection (DER), checked in the handshake."""
+    forwarded_certificate: str | None = None
+    """`x-forwarded-client-cert`. Worth nothing unless it comes from a proxy that is believed."""
+    forwarded_user: str | None = None
+    """`x-forwarded-user`, likewise."""
+
+
 class Call(Struct, eq=False):
     """One JSON-RPC message from a client, read and checked. Arguments are what the bytes say, no more."""
 
@@ -139,6 +159,7 @@ class Call(Struct, eq=False):
     task_token: str | None = None
     languages: str | None = None
     """What the client likes to read, as `Accept-Language` says it."""
+    shown: Shown | None = None
     client_ip: str = ""
     session_text: str | None = None
     """The sealed session id as the client sent it; `session` is what it opens to for this principal."""
@@ -179,6 +200,8 @@ class Decision(Struct, frozen=True):
     """Conditions that failed to evaluate, as `rule: message`; counted fail-closed already."""
     hold: Hold | None = None
     """Set where the call was counted in totals."""
+    scopes: tuple[str, ...] = ()
+    """What the call demands of the caller's token, where that is all it lacks."""
 
 
 class Promise(Awaitable[None], Protocol):
@@ -226,6 +249,7 @@ class Record(Struct, omit_defaults=True):
     agent: str | None = None
     user: str | None = None
     tenant: str | None = None
+    actors: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()

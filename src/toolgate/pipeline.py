@@ -277,6 +277,8 @@ class Pipeline:
     async def _no(
         self, world: Snapshot, principal: Principal, target: Target, call: Call, decision: Decision
     ) -> Refusal:
+        if decision.scopes:
+            return Refusal.insufficient_scope(decision.scopes, reason=f"demanded by {decision.rule}")
         listed = await world.policy.decide(principal, target)
         name = call.name or target.name
         if listed.effect is Effect.DENY:

@@ -11,7 +11,10 @@ AUTHORIZERS = {
 }
 IDENTITIES = {
     "anonymous": "toolgate.identity.anonymous:Anonymous",
+    "certificates": "toolgate.identity.certificates:Certificates",
+    "forwarded": "toolgate.identity.forwarded:Forwarded",
     "api_keys": "toolgate.identity.api_key:ApiKeys",
+    "introspection": "toolgate.identity.introspection:Introspection",
     "issuers": "toolgate.identity.jwt:Jwt",
 }
 POLICIES = {

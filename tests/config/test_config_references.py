@@ -1,14 +1,19 @@
 import pytest
 
 from toolgate.config.document import parse
-from toolgate.config.references import MAX_SECRET_BYTES, References
+from toolgate.config.references import References
+from toolgate.config.stores.places import stores
+from toolgate.config.stores.store import MAX_SECRET_BYTES
 
 
 @pytest.fixture
 def resolve(tmp_path):
     def resolve(value):
-        references = References(parse(b"key: x", "f.yaml"), tmp_path)
-        return references.resolve({"key": value})["key"], [str(problem) for problem in references.problems]
+        document = parse(b"key: x", "f.yaml")
+        with stores(document, {"key": value}, tmp_path) as places:
+            references = References(document, places)
+            resolved = references.resolve({"key": value})["key"]
+        return resolved, [str(problem) for problem in references.problems]
 
     return resolve
 
@@ -61,7 +66,8 @@ def test_a_secret_that_is_not_there_is_an_error(resolve, monkeypatch, written, m
 def test_a_reference_of_another_kind_is_an_error_and_not_text(resolve, written):
     assert resolve(written)[1] == [
         "f.yaml:1:1: key: '${' begins a reference that is not understood. "
-        "Write ${env:NAME} or ${file:/path}, or $${ where the text itself has ${."
+        "Write ${env:NAME}, ${file:/path}, ${systemd:NAME}, ${vault:path#key} or ${keyring:service/user}, "
+        "or $${ where the text itself has ${."
     ]
 
 
@@ -84,3 +90,52 @@ def test_a_secret_file_that_cannot_be_used_is_an_error(resolve, tmp_path, conten
 
 def test_a_folder_is_no_secret(resolve, tmp_path):
     assert resolve("${file:.}")[1] == [f"f.yaml:1:1: key: cannot read '{tmp_path}': Is a directory."]
+
+
+def test_systemd_passes_credentials_as_files_of_a_folder(resolve, tmp_path, monkeypatch):
+    (tmp_path / "bank.token").write_text("from systemd\n")
+    assert resolve("${systemd:bank.token}")[1] == [
+        "f.yaml:1:1: key: systemd passes no credentials to this process. "
+        "Write LoadCredential=bank.token:… in the unit."
+    ]
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert resolve("${systemd:bank.token}") == ("from systemd", [])
+    for name in ("../bank.token", "..", ""):
+        assert resolve(f"${{systemd:{name}}}")[1] == [
+            "f.yaml:1:1: key: '${systemd:' is not followed by the name of a credential."
+        ]
+
+
+def test_a_keyring_keeps_a_password_by_service_and_user(resolve):
+    keyring = pytest.importorskip("keyring")
+
+    class InMemory(keyring.backend.KeyringBackend):
+        """A backend of the library's own kind: what it stands before is the operating system."""
+
+        priority = 1
+
+        def get_password(self, service, username):
+            if service == "locked":
+                raise keyring.errors.KeyringLocked
+            return {("toolgate/bank", "gate"): "from the keyring"}.get((service, username))
+
+        def set_password(self, service, username, password):
+            raise NotImplementedError
+
+    former = keyring.get_keyring()
+    keyring.set_keyring(InMemory())
+    try:
+        assert resolve("${keyring:toolgate/bank/gate}") == ("from the keyring", [])
+        faults = [resolve(f"${{keyring:{name}}}")[1][0] for name in ("other/gate", "locked/gate", "alone")]
+    finally:
+        keyring.set_keyring(former)
+    assert [fault.removeprefix("f.yaml:1:1: key: ") for fault in faults] == [
+        "the keyring has no password of 'gate' for 'other'.",
+        "the keyring cannot be asked: KeyringLocked.",
+        "'${keyring:' is not followed by service/user.",
+    ]
+
+
+def test_without_a_vault_nothing_is_read_from_one(resolve):
+    (fault,) = resolve("${vault:bank#token}")[1]
+    assert fault.startswith("f.yaml:1:1: key: there is no vault to read it from. Set one up with 'secrets: ")

@@ -145,11 +145,15 @@ class Guarded(Bank, BaseHTTPRequestHandler):
 def serve_guarded(accepts: Any) -> tuple[ThreadingHTTPServer, list[dict[str, str]]]:
     """A server that demands what `accepts` says of the headers, and what it was shown."""
     shown: list[dict[str, str]] = []
-    handler = type("Handler", (Guarded,), {"shown": shown, "accepts": staticmethod(accepts)})
+    return serve(type("Handler", (Guarded,), {"shown": shown, "accepts": staticmethod(accepts)})), shown
+
+
+def serve(handler: Any) -> ThreadingHTTPServer:
+    """A server running in a thread."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server, shown
+    return server
 
 
 class Configured(Running):

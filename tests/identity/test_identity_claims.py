@@ -81,3 +81,24 @@ def test_a_claim_of_the_wrong_type_refuses_the_token(claims, names):
 def test_a_wrong_type_is_not_stepped_over_for_the_next_name():
     with pytest.raises(Refusal):
         read({"azp": 1, "client_id": "c"}, ClaimMap())
+
+
+def test_the_chain_of_delegation_is_read_from_the_outside_in():
+    """RFC 8693, section 4.1."""
+    act = {"sub": "last", "act": {"client_id": "middle", "act": {"sub": "first", "iss": "x"}}}
+    assert read({"sub": "alice", "act": act}, ClaimMap()).actors == ("last", "middle", "first")
+    assert read({"sub": "alice"}, ClaimMap()).actors == ()
+
+
+@pytest.mark.parametrize("act", ["bot", {}, {"sub": ""}, {"sub": 5}, {"sub": "a", "act": "b"}, ["a"]])
+def test_a_chain_that_cannot_be_read_is_refused(act):
+    with pytest.raises(Refusal, match="claim act"):
+        read({"act": act}, ClaimMap())
+
+
+def test_a_chain_has_an_end():
+    act = {"sub": "a"}
+    for _ in range(16):
+        act = {"sub": "a", "act": act}
+    with pytest.raises(Refusal, match="claim act"):
+        read({"act": act}, ClaimMap())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from identity_support import AUDIENCE, ISSUER, FixedKeys, Hand, Signer, Site, bearer, key_set
 
-from toolgate import compiler
+from toolgate import compiler, identities
 from toolgate.compiler import Built, build, new_kit
 from toolgate.config.load import load
 from toolgate.errors import ConfigError, Refusal
@@ -108,7 +108,7 @@ async def test_a_config_that_cannot_be_compiled_holds_nothing(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = Closing(gateway.signer)
-    monkeypatch.setattr(compiler, "key_source", lambda *_: keys)
+    monkeypatch.setattr(identities, "key_source", lambda *_: keys)
     monkeypatch.setattr(compiler, "_upstream", broken)
     with pytest.raises(ConfigError):
         await gateway.load()

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from toolgate.ports import HttpError
-from toolgate.upstreams.auth.client import SecretInBody, SecretInHeader, SignedAssertion
+from toolgate.protocol.client_authentication import SecretInBody, SecretInHeader, SignedAssertion
 from toolgate.upstreams.auth.token_endpoint import ASSUMED_LIFETIME, MAX_TOKEN, TokenEndpoint, TokenError
 
 URL = "https://login.example.com/token"

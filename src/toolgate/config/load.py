@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -14,7 +14,9 @@ from toolgate.config.problems import Renamed, explain
 from toolgate.config.references import References
 from toolgate.config.schema import GatewayConfig
 from toolgate.config.schema_auth import ForwardAuth
+from toolgate.config.schema_identity import KeyFile
 from toolgate.config.schema_servers import HttpServer
+from toolgate.config.stores.places import stores
 from toolgate.errors import ConfigError, Problem
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -35,7 +37,7 @@ class Loaded(Generic[Model]):
 
     value: Model
     text: bytes = field(repr=False)
-    """The file as it was read."""
+    """The file as it was read, and the key file behind it."""
     folder: Path
     """What relative paths in it are seen from."""
     files: tuple[Path, ...]
@@ -43,6 +45,8 @@ class Loaded(Generic[Model]):
     read_at: int
     """Unix nanoseconds just before it was read; what changes later is not in it."""
     document: Document = field(repr=False)
+    silent: str | None = field(default=None, repr=False)
+    """A digest of the secrets from places that give no sign of a change, such as a vault; None without any."""
 
     def locate(self, path: tuple[str | int, ...]) -> tuple[str, int, int]:
         """File, line and column of the key, or of its nearest ancestor that the file has."""
@@ -55,7 +59,7 @@ class Loaded(Generic[Model]):
 
 def load(path: str | Path) -> Loaded[GatewayConfig]:
     """The gateway's config. Raises `ConfigError` with every problem found; nothing is changed by then."""
-    loaded = read(path, GatewayConfig, renamed=_RENAMED)
+    loaded = _with_key_file(read(path, GatewayConfig, renamed=_RENAMED))
     problems = list(_unshared_audiences(loaded))
     for at, pattern in enumerate(loaded.value.policies):
         try:
@@ -65,6 +69,30 @@ def load(path: str | Path) -> Loaded[GatewayConfig]:
     if problems:
         raise ConfigError(problems)
     return loaded
+
+
+def _with_key_file(loaded: Loaded[GatewayConfig]) -> Loaded[GatewayConfig]:
+    """The same with the keys of its key file among the others. Raises `ConfigError`."""
+    identity = loaded.value.identity
+    if identity.key_file is None:
+        return loaded
+    keys = read(identity.key_file, KeyFile)
+    own = {key.id for key in identity.api_keys}
+    problems = [
+        keys.problem(("keys", at, "id"), "the config itself has a key of this id.")
+        for at, key in enumerate(keys.value.keys)
+        if key.id in own
+    ]
+    if problems:
+        raise ConfigError(problems)
+    merged = identity.model_copy(update={"api_keys": identity.api_keys + keys.value.keys})
+    return replace(
+        loaded,
+        value=loaded.value.model_copy(update={"identity": merged}),
+        text=loaded.text + keys.text,
+        files=loaded.files + keys.files,
+        read_at=min(loaded.read_at, keys.read_at),
+    )
 
 
 def _unshared_audiences(loaded: Loaded[GatewayConfig]) -> Iterator[Problem]:
@@ -101,8 +129,10 @@ def read(
     text = _bytes(file)
     parsed = parse(text, str(path))
     folder = file.absolute().parent
-    references = References(parsed, folder)
-    data = references.resolve({} if parsed.data is None else parsed.data)
+    raw = {} if parsed.data is None else parsed.data
+    with stores(parsed, raw, folder) as places:
+        references = References(parsed, places)
+        data = references.resolve(raw)
     try:
         value = model.model_validate(data, context={"folder": folder})
         faults = []
@@ -113,7 +143,8 @@ def read(
     # Raised out here, so that no traceback carries pydantic's error, which holds the values.
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: (problem.line, problem.column)))
-    return Loaded(value, text, folder, (file.absolute(), *references.files), read_at, parsed)
+    files = dict.fromkeys((file.absolute(), *references.files))
+    return Loaded(value, text, folder, tuple(files), read_at, parsed, references.silent)
 
 
 def _bytes(file: Path) -> bytes:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, fiel
 
 from toolgate.config.address import HostName, HostPort, ListenAddress, Origin, PublicUrl
 from toolgate.config.schema_identity import Identity
+from toolgate.config.schema_secrets import Secrets
 from toolgate.config.schema_servers import Server
 from toolgate.config.schema_sinks import Sink
 from toolgate.config.schema_tasks import Tasks
@@ -48,6 +49,10 @@ class Tls(Section):
     """PEM file of the certificate and its chain."""
     key: ExistingFile
     """PEM file of its private key."""
+    client_ca: ExistingFile | None = None
+    """PEM file of the authorities whose client certificates are accepted; left out, none is asked for."""
+    client_certificate: Literal["optional", "required"] = "optional"
+    """Whether a client without a certificate may connect."""
 
 
 class Limits(Section):
@@ -149,6 +154,8 @@ class GatewayConfig(Section):
     """What a client may send."""
     sessions: Sessions = written({})
     """Sessions of older clients."""
+    secrets: Secrets = written({})
+    """Places that references to secrets may read from, besides the environment and files."""
     servers: Annotated[Mapping[ServerName, Server], AfterValidator(_some_server)] = written({})
     """The MCP servers behind the gateway, by name."""
     identity: Identity = written({})

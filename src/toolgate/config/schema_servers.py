@@ -1,11 +1,12 @@
 """The keys of `servers:`. Knows how a server is reached, not what it offers."""
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from toolgate.config.address import HttpUrl
 from toolgate.config.schema_auth import Auth, HeaderAuth, NoAuth
@@ -19,6 +20,7 @@ from toolgate.config.values import (
     Flag,
     HeaderName,
     HeaderValue,
+    Names,
     Text,
     VariableName,
     VariableValue,
@@ -40,6 +42,16 @@ class ToolSaid(Section):
     """What `tool.tags` is, in place of the server's."""
 
 
+def _scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    # RFC 6749, 3.3: what a challenge can quote.
+    if not all(re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", scope) for scope in scopes):
+        raise wrong("a scope is visible ASCII without spaces, quotes and backslashes.")
+    return scopes
+
+
+Scopes = Annotated[Names, AfterValidator(_scopes)]
+
+
 class _Common(Section):
     description: Text | None = None
     """What the server is for, in the words of whoever runs the gateway."""
@@ -51,6 +63,9 @@ class _Common(Section):
     """The dialect of SQL in this server's arguments, for conditions that call `sql(…)` without naming one."""
     tools: Mapping[Text, ToolSaid] = written({})
     """What conditions see of tools, by name (`*` stands for anything), besides what the server says of them."""
+    scopes: Mapping[Text, Scopes] = written({})
+    """Scopes that a caller's token must have, by pattern of a tool's name: `{"*": bank, "transfer_*":
+    bank:write}`. A call without them is answered with a challenge that names them."""
     revision: Literal["auto", "2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"] = "auto"
     """The MCP revision the server is spoken to in; `auto` finds it out at the first call."""
 

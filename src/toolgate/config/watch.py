@@ -47,6 +47,7 @@ def watched(loaded: Loaded[GatewayConfig]) -> Watched:
     named += [
         Path(issuer.jwks) for issuer in config.identity.issuers if issuer.jwks and "://" not in issuer.jwks
     ]
+    named += [Path(domain.bundle) for domain in config.identity.trust_domains if "://" not in domain.bundle]
     return Watched(loaded.folder, (*loaded.files, *named), config.policies)
 
 

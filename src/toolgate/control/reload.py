@@ -76,6 +76,18 @@ class Reloader:
         await self._record("config_refused", why[:1000])
         return False
 
+    async def ask_again(self) -> None:
+        """Reload where a vault or a keyring says something else than before; those give no sign themselves."""
+        if self.loaded.silent is None:
+            return
+        try:
+            loaded = await asyncio.to_thread(load, self._path)
+        except ConfigError as error:
+            _log.warning("secrets cannot be asked for again; those read before stay in force:\n%s", error)
+            return
+        if self.error is not None or loaded.silent != self.loaded.silent:
+            await self.reload()
+
     async def _record(self, what: str, detail: str) -> None:
         try:
             await self._tell(what, detail)
@@ -89,6 +101,7 @@ class Reloader:
         former, self._built = self._built, built
         self.loaded, self.error = loaded, None
         self._pipeline.snapshot = built.snapshot
+        built.in_force()
         self._pipeline.subscribers.renewed()
         self._retire(former)
         _log.info("config %s in force, policy %s", built.snapshot.version, built.snapshot.policy.version)

@@ -32,6 +32,8 @@ class ApiKey(Struct, frozen=True):
     task: Task | None = None
     expires: float | None = None
     """Unix seconds."""
+    previous: tuple[tuple[str, float], ...] = ()
+    """Hashes of keys it replaced, each with the moment until which it is accepted."""
 
 
 def new_key() -> tuple[str, str]:
@@ -49,7 +51,9 @@ class ApiKeys:
         if problems:
             raise ConfigError(problems)
         self._clock = clock
-        self._principals = {_digest_of(key): _principal_of(key) for key in keys}
+        self._principals = {
+            _digest_of(text): _principal_of(key, until) for key in keys for text, until in _hashes(key)
+        }
 
     async def identify(self, call: Call) -> Principal | None:
         """The principal of the key, the same object each time; None where the call carries no API key.
@@ -82,7 +86,15 @@ def _may_be_key(text: str) -> bool:
     return len(text) <= _MAX_KEY and text.isascii() and text.startswith(PREFIX)
 
 
-def _principal_of(key: ApiKey) -> Principal:
+def _hashes(key: ApiKey) -> list[tuple[str, float | None]]:
+    """Each with the moment it ends: a former key never outlives the one that replaced it."""
+    former = [
+        (text, until if key.expires is None else min(until, key.expires)) for text, until in key.previous
+    ]
+    return [(key.hash, key.expires), *former]
+
+
+def _principal_of(key: ApiKey, expires: float | None) -> Principal:
     return Principal(
         id=f"api_key:{key.id}",
         method="api_key",
@@ -93,15 +105,15 @@ def _principal_of(key: ApiKey) -> Principal:
         scopes=key.scopes,
         tags=key.tags,
         task=key.task,
-        expires=key.expires,
+        expires=expires,
     )
 
 
-def _digest_of(key: ApiKey) -> bytes:
+def _digest_of(hash: str) -> bytes:
     """Raises `ValueError` for anything but `sha256:` and 64 hexadecimal digits."""
-    digest = bytes.fromhex(key.hash.removeprefix(_HASH_PREFIX))
-    if not key.hash.startswith(_HASH_PREFIX) or len(digest) != sha256().digest_size:
-        raise ValueError(key.hash)
+    digest = bytes.fromhex(hash.removeprefix(_HASH_PREFIX))
+    if not hash.startswith(_HASH_PREFIX) or len(digest) != sha256().digest_size:
+        raise ValueError(hash)
     return digest
 
 
@@ -114,12 +126,13 @@ def _problems(keys: Sequence[ApiKey]) -> list[Problem]:
         if key.id in ids:
             problems.append(Problem("the id is given to two keys", key=where))
         ids.add(key.id)
-        try:
-            first = digests.setdefault(_digest_of(key), key.id)
-        except ValueError:
-            remedy = "Make a key with `toolgate key new`."
-            problems.append(Problem("the hash is not sha256:<64 hex digits>.", key=where, remedy=remedy))
-            continue
-        if first != key.id:
-            problems.append(Problem(f"the same key as {first}", key=where))
+        for text, _ in _hashes(key):
+            try:
+                first = digests.setdefault(_digest_of(text), key.id)
+            except ValueError:
+                remedy = "Make a key with `toolgate key new`."
+                problems.append(Problem("the hash is not sha256:<64 hex digits>.", key=where, remedy=remedy))
+                continue
+            if first != key.id:
+                problems.append(Problem(f"the same key as {first}", key=where))
     return problems

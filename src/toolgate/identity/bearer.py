@@ -1,4 +1,4 @@
-"""The `Authorization: Bearer` header, as syntax (RFC 6750). Does not know what a token means."""
+"""The `Authorization` header of `Bearer` and `DPoP`, as syntax (RFC 6750, 9449). Knows no token's meaning."""
 
 import re
 
@@ -6,8 +6,18 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 
 
 def token_of(authorization: str | None) -> str | None:
-    """The token of a well-formed bearer header; None where there is no header or it is anything else."""
-    if authorization is None or authorization[:7].lower() != "bearer ":
+    """The token of a well-formed header; None where there is no header or it is anything else."""
+    if authorization is None:
         return None
-    token = authorization[7:]
+    if authorization[:7].lower() == "bearer ":
+        token = authorization[7:]
+    elif is_dpop(authorization):
+        token = authorization[5:]
+    else:
+        return None
     return token if _TOKEN.fullmatch(token) else None
+
+
+def is_dpop(authorization: str) -> bool:
+    """Whether the token is announced as bound to a key (RFC 9449, 7.1)."""
+    return authorization[:5].lower() == "dpop "

@@ -11,6 +11,7 @@ from toolgate.model import Task
 
 _T = TypeVar("_T")
 _ABSENT = object()
+_MAX_ACTORS = 16
 
 
 class ClaimMap(Struct, frozen=True):
@@ -35,6 +36,7 @@ class Named(Struct, frozen=True):
     agent: str | None
     user: str | None
     tenant: str | None
+    actors: tuple[str, ...]
     roles: tuple[str, ...]
     scopes: tuple[str, ...]
     tags: tuple[str, ...]
@@ -48,11 +50,24 @@ def read(claims: Mapping[str, Any], names: ClaimMap) -> Named:
         agent=_first(claims, names.agent, _text, None),
         user=_first(claims, names.user, _text, None),
         tenant=_first(claims, names.tenant, _text, None),
+        actors=_actors(claims.get("act")),
         roles=_first(claims, names.roles, _texts, ()),
         scopes=_first(claims, names.scopes, _words, ()),
         tags=_first(claims, names.tags, _texts, ()),
         task=_first(claims, names.task, _task, None),
     )
+
+
+def _actors(act: Any) -> tuple[str, ...]:
+    """The chain of delegation (RFC 8693, section 4.1), the outermost and current actor first."""
+    actors: list[str] = []
+    while act is not None:
+        subject = act.get("sub", act.get("client_id")) if isinstance(act, Mapping) else None
+        if not isinstance(subject, str) or not subject or len(actors) == _MAX_ACTORS:
+            raise Refusal.unauthenticated("claim act: not a chain of actors")
+        actors.append(subject)
+        act = act.get("act")
+    return tuple(actors)
 
 
 def _first(

@@ -54,7 +54,7 @@ class KeySet:
             document = msgspec.json.decode(text, type=_Document)
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
-        keys = (_read_key(jwk) for jwk in document.keys)
+        keys = (read_key(jwk) for jwk in document.keys)
         return cls([key for key in keys if key is not None])
 
     def pick(self, kid: str | None, alg: str) -> Key | None:
@@ -71,7 +71,8 @@ def unavailable(reason: str) -> Refusal:
     )
 
 
-def _read_key(jwk: dict[str, Any]) -> tuple[str | None, str, Key] | None:
+def read_key(jwk: dict[str, Any]) -> tuple[str | None, str, Key] | None:
+    """Name, algorithm and key; None where it is no public key for signatures that are accepted."""
     alg = _algorithm(jwk)
     if alg is None:
         return None
@@ -84,7 +85,8 @@ def _read_key(jwk: dict[str, Any]) -> tuple[str | None, str, Key] | None:
 
 
 def _is_for_signatures(jwk: dict[str, Any]) -> bool:
-    return jwk.get("use", "sig") == "sig" and "verify" in jwk.get("key_ops", ("verify",))
+    # SPIFFE names the use of keys for JWT-SVIDs in its own word (Trust Domain and Bundle, 4.2.2).
+    return jwk.get("use", "sig") in ("sig", "jwt-svid") and "verify" in jwk.get("key_ops", ("verify",))
 
 
 def _algorithm(jwk: dict[str, Any]) -> str | None:

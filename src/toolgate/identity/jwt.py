@@ -11,6 +11,7 @@ from toolgate.errors import ConfigError, Problem, Refusal
 from toolgate.identity import claims, signed_token
 from toolgate.identity.bearer import token_of
 from toolgate.identity.jwks import ALGORITHMS
+from toolgate.identity.possession import Possession, check_scheme
 from toolgate.identity.signed_token import Issuer
 from toolgate.model import Call, Principal, Secret
 from toolgate.ports import Clock
@@ -22,8 +23,17 @@ _MAX_HEADER = len("Bearer ") + MAX_TOKEN
 class Jwt:
     """Accepts JWT access tokens of several issuers (RFC 9068, RFC 8707 audiences)."""
 
-    def __init__(self, issuers: Sequence[Issuer], clock: Clock, *, remember: float = 60.0) -> None:
+    def __init__(
+        self,
+        issuers: Sequence[Issuer],
+        clock: Clock,
+        *,
+        possession: Possession | None = None,
+        remember: float = 60.0,
+    ) -> None:
         """A verified token is not checked again for `remember` seconds.
+
+        Without `possession`, tokens bound to a key or certificate are refused.
 
         Raises `ConfigError` for an issuer named twice, without audience or with an unknown algorithm.
         """
@@ -32,6 +42,7 @@ class Jwt:
             raise ConfigError(problems)
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._clock = clock
+        self._possession = possession
         self._remember = remember
         self._verified = tuple(issuer.verified for issuer in issuers)
 
@@ -51,24 +62,32 @@ class Jwt:
         for verified in self._verified:
             principal = verified.current(digest, now)
             if principal is not None:
-                return principal
+                return self._held(principal, call) if principal.bound else principal
         token = token_of(header)
         if token is None or token.count(".") != 2:
             return None
-        return await self._verify(token, digest)
+        principal = await self._verify(header, token, digest)
+        return self._held(principal, call) if principal.bound else principal
 
-    async def _verify(self, token: str, digest: bytes) -> Principal:
+    def _held(self, principal: Principal, call: Call) -> Principal:
+        if self._possession is None:
+            raise Refusal.unauthenticated("the token is bound, and nothing here can check to whom")
+        return self._possession.held(principal, call)
+
+    async def _verify(self, header: str, token: str, digest: bytes) -> Principal:
         unverified = signed_token.read(token)
         issuer = self._issuer_of(unverified.claims)
         expires = await signed_token.check(unverified, issuer, int(self._clock()))
+        check_scheme(header, unverified.claims)
         # The same bytes say the same: the object that policy has remembered things about is kept.
-        principal = issuer.verified.former(digest) or _principal(token, unverified.claims, issuer, expires)
+        principal = issuer.verified.former(digest) or principal_of(token, unverified.claims, issuer, expires)
         issuer.verified.keep(digest, principal, min(expires, self._clock() + self._remember))
         return principal
 
     def _issuer_of(self, unverified: dict[str, Any]) -> Issuer:
         name = unverified.get("iss")
         issuer = self._issuers.get(name) if isinstance(name, str) else None
+        issuer = issuer or self._issuers.get(_trust_domain(unverified.get("sub")))
         if issuer is None:
             raise Refusal.unauthenticated("a token of an issuer that is not accepted")
         return issuer
@@ -80,28 +99,38 @@ def _digest(header: str) -> bytes:
     return sha256(header.encode()).digest()
 
 
-def _principal(token: str, verified: dict[str, Any], issuer: Issuer, expires: float) -> Principal:
+def _trust_domain(subject: object) -> str:
+    """`spiffe://domain` of a SPIFFE id, empty for anything else."""
+    if not isinstance(subject, str) or not subject.startswith("spiffe://"):
+        return ""
+    return "spiffe://" + subject.removeprefix("spiffe://").partition("/")[0]
+
+
+def principal_of(token: str, verified: dict[str, Any], issuer: Issuer, expires: float) -> Principal:
+    """Whom the verified claims of a token name. Raises `Refusal` where they name nobody."""
     named = claims.read(verified, issuer.claims)
     return Principal(
-        id=_id(issuer.issuer, verified.get("sub"), named.agent),
+        id=_id(issuer.issuer, verified.get("sub"), named.agent, named.tenant),
         method="jwt",
         agent=named.agent,
         user=named.user,
         tenant=named.tenant,
+        actors=named.actors,
         roles=named.roles,
         scopes=named.scopes,
         tags=named.tags,
         task=named.task,
         claims=verified,
         expires=expires,
+        bound="cnf" in verified,
         credential=Secret(token),
     )
 
 
-def _id(issuer: str, subject: str | None, agent: str | None) -> str:
+def _id(issuer: str, subject: str | None, agent: str | None, tenant: str | None) -> str:
     if not subject and not agent:
         raise Refusal.unauthenticated("the token names neither a subject nor an agent")
-    return "jwt:" + sha256(msgspec.json.encode((issuer, subject, agent))).hexdigest()[:32]
+    return "jwt:" + sha256(msgspec.json.encode((issuer, subject, agent, tenant))).hexdigest()[:32]
 
 
 def _problems(issuer: Issuer, issuers: Sequence[Issuer]) -> list[Problem]:

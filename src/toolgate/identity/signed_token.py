@@ -20,6 +20,7 @@ from toolgate.identity.verified import Verified
 # RFC 9068 and plain JWTs. An ID-JAG, a DPoP proof or a logout token is signed by the same issuer and
 # says something else.
 _TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
+_SVID_TYPES = frozenset({"jwt", "jose"})
 
 _LAST_DATE = 253_402_300_799
 """The end of the year 9999."""
@@ -29,7 +30,7 @@ class Issuer(Struct, frozen=True):
     """Whose tokens are accepted, and what for."""
 
     issuer: str
-    """Compared with `iss` character by character."""
+    """Compared with `iss` character by character; for SVIDs, the trust domain that `sub` must lie in."""
     audiences: tuple[str, ...]
     """One of them must be in `aud`."""
     keys: Keys
@@ -39,6 +40,8 @@ class Issuer(Struct, frozen=True):
     claims: ClaimMap = ClaimMap()
     leeway: int = 30
     """Seconds that clocks may differ."""
+    svid: bool = False
+    """Whether its tokens are JWT-SVIDs (SPIFFE), which need no `iss`."""
 
 
 class SignedToken(Struct, frozen=True):
@@ -85,7 +88,7 @@ async def check(token: SignedToken, issuer: Issuer, now: int) -> float:
     key = await issuer.keys.find(kid, alg)
     if key is None:
         raise Refusal.unauthenticated(f"{issuer.issuer} has no {alg} key of that name")
-    _check_signature(token.signature, key)
+    check_signature(token.signature, key)
     return _check_claims(token.claims, issuer, now)
 
 
@@ -94,7 +97,7 @@ def _check_header(header: dict[str, Any], issuer: Issuer) -> tuple[str, str | No
     if "crit" in header or "b64" in header:
         raise Refusal.unauthenticated("the token demands an extension")
     kind = header.get("typ", "JWT")
-    if not isinstance(kind, str) or kind.lower() not in _TYPES:
+    if not isinstance(kind, str) or kind.lower() not in (_SVID_TYPES if issuer.svid else _TYPES):
         raise Refusal.unauthenticated("not an access token by its typ")
     alg, kid = header["alg"], header.get("kid")
     if alg not in issuer.algorithms:
@@ -104,7 +107,8 @@ def _check_header(header: dict[str, Any], issuer: Issuer) -> tuple[str, str | No
     return alg, kid
 
 
-def _check_signature(signature: CompactSignature, key: Key) -> None:
+def check_signature(signature: CompactSignature, key: Key) -> None:
+    """Raises `Refusal` (401) where it is not by this key."""
     try:
         valid = jws.validate_compact(signature, key, registry=_REGISTRY)
     except (JoseError, ValueError) as error:
@@ -114,10 +118,13 @@ def _check_signature(signature: CompactSignature, key: Key) -> None:
 
 
 def _check_claims(claims: dict[str, Any], issuer: Issuer, now: int) -> float:
+    subject = claims.get("sub")
+    if issuer.svid and not (isinstance(subject, str) and subject.startswith(issuer.issuer + "/")):
+        raise Refusal.unauthenticated("sub is no SPIFFE id of the trust domain")
     rules = JWTClaimsRegistry(
         now=now,
         leeway=issuer.leeway,
-        iss={"essential": True, "value": issuer.issuer},
+        iss={"essential": not issuer.svid, **({} if issuer.svid else {"value": issuer.issuer})},
         aud={"essential": True, "values": list(issuer.audiences)},
         exp={"essential": True},
     )

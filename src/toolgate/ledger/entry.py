@@ -122,6 +122,7 @@ class Entry:
         record.agent = principal.agent
         record.user = principal.user
         record.tenant = principal.tenant
+        record.actors = principal.actors
         record.roles = principal.roles
         record.scopes = principal.scopes
         record.tags = principal.tags
@@ -210,6 +211,10 @@ class Entry:
             return
         if isinstance(error, Refusal):
             await self.close(Outcome.REFUSED, code=error.code, detail=error.reason)
+        elif isinstance(error, asyncio.CancelledError) and error.args and isinstance(error.args[0], Refusal):
+            # We ended it, and the reason came with the cancellation.
+            outcome = Outcome.CUT if self._begun else Outcome.REFUSED
+            await self.close(outcome, code=error.args[0].code, detail=error.args[0].reason)
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
             # Nobody waits any more; the record is in the writer's hands already.
             self.close(Outcome.CANCELLED if not self._begun else Outcome.CUT)

@@ -64,6 +64,9 @@ class Connection(asyncio.Protocol):
         self._parser: Any = None
         self._loop = asyncio.get_running_loop()
         self.peer = ""
+        self.secure = False
+        self.certificate: bytes | None = None
+        """What the client showed in the handshake, checked by then."""
         """The client's address, as the socket says."""
         self.transport: asyncio.Transport
         self.closed = False
@@ -99,6 +102,9 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self.secure, self.certificate = True, tls.getpeercert(binary_form=True)
         self._parser = httptools.HttpRequestParser(self)
         self._since = self._loop.time()
         self._shared.connections.add(self)

@@ -11,7 +11,7 @@ from toolgate.errors import Refusal
 from toolgate.listeners import edge as at_edge
 from toolgate.listeners.edge import Edge
 from toolgate.listeners.head import Head
-from toolgate.model import Call, Reply
+from toolgate.model import Call, Reply, Shown
 from toolgate.protocol import refused, sse, versions
 from toolgate.protocol.headers import accepts_json
 
@@ -41,6 +41,8 @@ class Connection(Protocol):
     """The way back to the client."""
 
     peer: str
+    secure: bool
+    certificate: bytes | None
 
     date: Callable[[], bytes]
     """The line of the date."""
@@ -103,7 +105,21 @@ class Exchange:
         call.languages = self.headers.languages
         call.traceparent = self.headers.traceparent
         call.tracestate = self.headers.tracestate
+        if self.headers.shows or self._connection.certificate is not None:
+            call.shown = self._shown()
         return call
+
+    def _shown(self) -> Shown:
+        headers, connection = self.headers, self._connection
+        return Shown(
+            method=self.head.method,
+            origin=f"{'https' if connection.secure else 'http'}://{headers.host or ''}",
+            path=self.head.path,
+            dpop=headers.dpop,
+            certificate=connection.certificate,
+            forwarded_certificate=headers.forwarded_certificate,
+            forwarded_user=headers.forwarded_user,
+        )
 
     @property
     def peer(self) -> str:
@@ -154,6 +170,19 @@ class Exchange:
             self.answer(200, _STREAM, b"")
         elif not self._answered:
             self._end_stream()
+        return True
+
+    def cut(self, end: asyncio.CancelledError) -> bool:
+        """After a cancellation: whether it was ours, for the refusal it carries, which is told."""
+        refusal = end.args[0] if end.args else None
+        if not isinstance(refusal, Refusal):
+            return False
+        if self.task is not None:
+            self.task.uncancel()
+        if not self._started:
+            self.refuse(refusal)
+        elif not self._answered:
+            self._finish(keep=False)
         return True
 
     # Answers

@@ -43,9 +43,9 @@ class App:
             else:
                 await exchange.stream(reply)
         except Refusal as refusal:
-            exchange.refuse(self._challenged(refusal, head.path))
-        except asyncio.CancelledError:
-            if not exchange.given_up():
+            exchange.refuse(self._challenged(refusal, exchange))
+        except asyncio.CancelledError as end:
+            if not exchange.given_up() and not exchange.cut(end):
                 raise
         except Exception as error:  # noqa: BLE001 - the last place where a bug can be told apart from a no
             exchange.broken(error)
@@ -57,9 +57,14 @@ class App:
             raise at_edge.not_found()
         return head.door
 
-    def _challenged(self, refusal: Refusal, path: str) -> Refusal:
+    def _challenged(self, refusal: Refusal, exchange: Exchange) -> Refusal:
+        path = exchange.head.path
         if refusal.status == 401:
-            refusal.headers = self._pages.challenge(path)
+            shown = exchange.headers.authorization is not None
+            refusal.headers = self._pages.challenge(path, error="invalid_token" if shown else None)
+        elif refusal.kind == "insufficient_scope" and refusal.data is not None:
+            scopes = refusal.data["scopes"]
+            refusal.headers = self._pages.challenge(path, error="insufficient_scope", scopes=scopes)
         return refusal
 
     def _post(self, exchange: Exchange, head: Head) -> Awaitable[Reply | None]:

@@ -13,6 +13,7 @@ _FIELDS = {
     b"authorization": "authorization",
     b"content-length": "content_length",
     b"content-type": "content_type",
+    b"dpop": "dpop",
     b"host": "host",
     b"mcp-method": "method",
     b"mcp-name": "name",
@@ -23,10 +24,21 @@ _FIELDS = {
     b"tracestate": "tracestate",
     b"txn-token": "task_token",
     b"x-api-key": "api_key",
+    b"x-forwarded-client-cert": "forwarded_certificate",
+    b"x-forwarded-user": "forwarded_user",
 }
-_SINGLE = frozenset(
-    {"authorization", "host", "method", "name", "version", "session", "origin", "api_key", "task_token"}
-)
+_SHOWN = frozenset({"dpop", "forwarded_certificate", "forwarded_user"})
+_SINGLE = _SHOWN | {
+    "authorization",
+    "host",
+    "method",
+    "name",
+    "version",
+    "session",
+    "origin",
+    "api_key",
+    "task_token",
+}
 _PARAM = b"mcp-param-"
 
 
@@ -48,6 +60,11 @@ class Headers(Struct, eq=False):
     languages: str | None = None
     traceparent: str | None = None
     tracestate: str | None = None
+    dpop: str | None = None
+    forwarded_certificate: str | None = None
+    forwarded_user: str | None = None
+    shows: bool = False
+    """Whether one of the last three stands there."""
     params: tuple[tuple[bytes, bytes], ...] = ()
     """`Mcp-Param-*`, passed on as they came (E20)."""
     repeated: frozenset[str] = frozenset()
@@ -67,7 +84,8 @@ def read(pairs: list[tuple[bytes, bytes]]) -> Headers:
             found[field] = value.decode("latin-1").strip()
         elif name.startswith(_PARAM):
             params += ((name, value),)
-    return Headers(**found, params=params, repeated=repeated)
+    shows = not _SHOWN.isdisjoint(found)
+    return Headers(**found, shows=shows, params=params, repeated=repeated)
 
 
 def accepts_stream(accept: str | None) -> bool:

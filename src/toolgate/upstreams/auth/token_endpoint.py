@@ -3,13 +3,13 @@
 import re
 import time
 from collections.abc import Mapping
-from typing import Protocol
 from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Struct
 
 from toolgate.ports import Clock, Http, HttpError
+from toolgate.protocol.client_authentication import Prove
 
 MAX_ANSWER = 256 * 1024
 MAX_TOKEN = 32 * 1024
@@ -40,14 +40,6 @@ class TokenError(Exception):
     def __init__(self, text: str, *, final: bool = False) -> None:
         super().__init__(text)
         self.final = final
-
-
-class Prove(Protocol):
-    """How a client proves to a token endpoint who it is."""
-
-    def prove(self, form: dict[str, str], url: str) -> tuple[tuple[bytes, bytes], ...]:
-        """Puts what belongs there into the form; the headers to send with it."""
-        ...
 
 
 class _Answer(Struct):

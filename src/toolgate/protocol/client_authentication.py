@@ -1,8 +1,9 @@
-"""How the gateway proves to a token endpoint that it is its client. Sends nothing itself."""
+"""How the gateway proves to an authorization server that it is its client. No I/O."""
 
 import secrets
 import time
 from base64 import b64encode
+from typing import Protocol
 from urllib.parse import quote_plus
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -14,6 +15,14 @@ from toolgate.ports import Clock
 
 ASSERTION_SECONDS = 60
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+class Prove(Protocol):
+    """How a client proves to an endpoint who it is."""
+
+    def prove(self, form: dict[str, str], url: str) -> tuple[tuple[bytes, bytes], ...]:
+        """Puts what belongs there into the form; the headers to send with it."""
+        ...
 
 
 class SecretInHeader:
