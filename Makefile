@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CODE := src tests bench conformance examples
 
-.PHONY: help setup demo test endurance lint fmt bench conformance proofs receivers visibility
+.PHONY: help setup demo test endurance lint fmt bench conformance proofs receivers visibility providers
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -40,6 +40,9 @@ receivers: setup .tools/kafka .tools/otelcol ## Sinks against a real broker and 
 	GOBIN=$(abspath .tools/bin) go install go.opentelemetry.io/collector/cmd/builder@v0.139.0
 	GOFLAGS=-p=2 .tools/bin/builder --config $<
 	@touch $@
+
+providers: setup ## Against a certified OpenID provider, and Keycloak where Java and Maven are
+	TOOLGATE_PROVIDERS=1 $(BIN)/python -m pytest tests/providers
 
 lint: setup ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check $(CODE)
