@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import structs
 from pydantic import BaseModel, ValidationError
 
+from toolgate import authorization, registered
 from toolgate.compiler import build, new_kit, read_policies, read_policy, sql_dialects
 from toolgate.config.load import Loaded, load
 from toolgate.config.schema import GatewayConfig
 from toolgate.errors import ConfigError, Problem
-from toolgate.model import Kind, Principal
+from toolgate.model import Call, Kind, Principal, Target
 from toolgate.policy.cases import CaseResult, call_of, principal_of, run_cases, target_of
+from toolgate.policy.ceiling import Ceilings
 from toolgate.policy.compilation import compile_policies, written_rules
 from toolgate.policy.coverage import Coverage, cover
 from toolgate.policy.decisions import Policy
@@ -23,7 +26,10 @@ from toolgate.policy.explain import Explanation, explain
 from toolgate.policy.lint import Surroundings, costs, lint
 from toolgate.policy.replay import Replayed, replay
 from toolgate.policy.sight import Sight, look
+from toolgate.policy.step_up import StepUp
+from toolgate.ports import Decide
 from toolgate.survey import survey
+from toolgate.upstreams.auth import authorized
 from toolgate.upstreams.http_client import HttpClient
 
 SURVEY_SECONDS = 10.0
@@ -48,10 +54,14 @@ def inspect(path: Path) -> list[str]:
 
 def explained(path: Path, caller: Any, call: Any) -> Explanation:
     """The decision for one call, now. Raises `ConfigError` also for a caller or call that cannot be read."""
-    policy = _policy_of(load(path))
+    loaded = load(path)
+    policy = _policy_of(loaded)
     who, what = _written(Caller, caller, "the caller"), _written(CallText, call, "the call")
-    target = target_of(what)
-    return explain(policy, principal_of(who), target, call_of(what, target), time.time)
+    target, principal = target_of(what), principal_of(who)
+    asked = call_of(what, target)
+    one = explain(policy, principal, target, asked, time.time)
+    limited = registered.ceilings(loaded.value.identity, authorization.demanded(loaded.value.servers, policy))
+    return asyncio.run(_limited(limited, one, principal, target, asked))
 
 
 def sight(path: Path, caller: Any) -> Sight:
@@ -67,18 +77,44 @@ async def _sight(loaded: Loaded[GatewayConfig], principal: Principal) -> Sight:
     kit = new_kit(HttpClient(max_connections=8), "")
     try:
         snapshot = (await build(loaded, kit)).snapshot
-        policy = snapshot.policy
-        assert isinstance(policy, Policy)
+        authorized.caller.set(principal)
         doors = [door for door in snapshot.doors.values() if not door.shared]
         found, missing = await survey(doors, principal, seconds=SURVEY_SECONDS)
         names: dict[str, list[str]] = {}
         for server, entries in found.items():
             unusable = kit.catalog.note(Kind.TOOL, server, entries)
             names[server] = [entry.name for entry in entries if entry.name not in unusable]
-        return look(policy, principal, names, missing)
+        seen = look(_rules_of(snapshot.policy), principal, names, missing)
+        tools = [
+            await _limited(snapshot.policy, one, principal, Target(Kind.TOOL, *one.target.split("/", 1)))
+            for one in seen.tools
+        ]
+        return structs.replace(seen, tools=tuple(tools))
     finally:
         await kit.pool.aclose()
         await kit.http.aclose()
+
+
+def _rules_of(policy: Decide) -> Policy:
+    """The rules below what limits them."""
+    while isinstance(policy, Ceilings | StepUp):
+        policy = policy.policy
+    assert isinstance(policy, Policy)
+    return policy
+
+
+async def _limited(
+    policy: Decide, one: Explanation, principal: Principal, target: Target, call: Call | None = None
+) -> Explanation:
+    """The explanation under what limits the rules: the ceiling of an agent, scopes that a server demands."""
+    if policy is _rules_of(policy):
+        return one
+    decision = await policy.decide(principal, target, call)
+    if decision.effect is one.decision.effect:
+        return one
+    return structs.replace(
+        one, decision=decision, hints=(f"{decision.rule} decides, whatever the rules say",)
+    )
 
 
 def _written(model: type[Model], data: Any, what: str) -> Model:

@@ -97,3 +97,25 @@ def test_either_a_call_or_all_tools_is_asked_for(config: Path) -> None:
         app, ["explain", "-c", str(config), "--as", str(config.parent / "caller.json")]
     )
     assert (ended.exit_code, "--tools" in ended.output) == (2, True)
+
+
+def test_what_limits_the_rules_is_explained_too(tmp_path: Path, bank: str) -> None:
+    """The ceiling of an agent and the scopes that a server demands."""
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    identity = {
+        "anonymous": "loopback",
+        "agents": {"desk-bot": {"tools": ["bank/transfer_*"]}, "bot": {}},
+    }
+    servers = {"bank": {"url": bank, "scopes": {"read_*": "bank:read"}}}
+    path = tmp_path / "gateway.yaml"
+    path.write_text(json.dumps({"servers": servers, "identity": identity, "policies": ["policy.yaml"]}))
+    ceiling = ("deny", "identity.agents.desk-bot")
+    assert decisions(inspection.sight(path, {"agent": "desk-bot"}))["bank/read_account"] == ceiling
+    call = {"tool": "bank/read_account"}
+    for caller, expected in (
+        ({"agent": "desk-bot", "scopes": ["bank:read"]}, ceiling),
+        ({"agent": "bot"}, ("deny", "servers.bank.scopes")),
+        ({"agent": "bot", "scopes": ["bank:read"]}, ("allow", "reads")),
+    ):
+        one = inspection.explained(path, caller, call)
+        assert (one.decision.effect.value, one.decision.rule) == expected

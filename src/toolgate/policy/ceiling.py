@@ -31,7 +31,7 @@ class Ceilings:
     def __init__(self, policy: Decide, ceilings: Mapping[str, Ceiling]) -> None:
         self.version = policy.version
         self.reads_catalog = policy.reads_catalog
-        self._policy = policy
+        self.policy = policy
         self._ceilings = dict(ceilings)
 
     async def decide(self, principal: Principal, target: Target, call: Call | None = None) -> Decision:
@@ -39,4 +39,4 @@ class Ceilings:
         ceiling = self._ceilings.get(principal.agent or "")
         if ceiling is not None and not ceiling.holds(target):
             return Decision(Effect.DENY, rule=f"identity.agents.{principal.agent}", policy=self.version)
-        return await self._policy.decide(principal, target, call)
+        return await self.policy.decide(principal, target, call)

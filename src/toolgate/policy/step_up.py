@@ -17,7 +17,7 @@ class StepUp:
         """`demands`: scopes by server and pattern of a tool's name; every pattern that fits adds its own."""
         self.version = policy.version
         self.reads_catalog = policy.reads_catalog
-        self._policy = policy
+        self.policy = policy
         self._demands = {
             server: tuple((Glob(pattern), scopes) for pattern, scopes in patterns.items())
             for server, patterns in demands.items()
@@ -26,11 +26,11 @@ class StepUp:
     async def decide(self, principal: Principal, target: Target, call: Call | None = None) -> Decision:
         """See `Decide.decide`. Lists show what a caller may ask for."""
         if call is None or target.kind is not Kind.TOOL or target.server not in self._demands:
-            return await self._policy.decide(principal, target, call)
+            return await self.policy.decide(principal, target, call)
         scopes = self._demanded(target)
         if scopes <= set(principal.scopes):
-            return await self._policy.decide(principal, target, call)
-        listed = await self._policy.decide(principal, target)
+            return await self.policy.decide(principal, target, call)
+        listed = await self.policy.decide(principal, target)
         if listed.effect is Effect.DENY:
             return listed
         rule = f"servers.{target.server}.scopes"
