@@ -5,6 +5,8 @@ before anything of the running gateway is touched.
 """
 
 import logging
+import os
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -19,9 +21,10 @@ from toolgate import authorization, registered
 from toolgate.catalog.tools import Catalog
 from toolgate.config.load import Loaded, policy_files, read
 from toolgate.config.schema import GatewayConfig
-from toolgate.config.schema_servers import HttpServer, StdioServer
+from toolgate.config.schema_servers import HttpServer, StdioServer, tls_files
 from toolgate.config.schema_tasks import DeclaredTask
 from toolgate.config.schema_tasks import Openers as OpenersText
+from toolgate.errors import ConfigError, Problem
 from toolgate.identities import Identities
 from toolgate.identity.chain import Chain
 from toolgate.identity.dpop import Replays
@@ -224,7 +227,9 @@ def _openers(openers: OpenersText | None) -> Openers:
 
 def _key(name: str, server: HttpServer | StdioServer) -> str:
     """All that matters for how a server is reached; secrets go into the hash, never into a log."""
-    return sha256(repr((name, _plain(server))).encode()).hexdigest()
+    # A certificate that was written anew is another one, under the same name.
+    written = [(file, os.stat(file).st_mtime_ns) for file in tls_files(server) if file.exists()]
+    return sha256(repr((name, _plain(server), written)).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
@@ -238,16 +243,31 @@ def _plain(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
+def _tls(name: str, server: HttpServer) -> ssl.SSLContext | None:
+    """Raises `ConfigError` for files that are no certificate, or no key for it."""
+    if server.tls is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=server.tls.ca)
+        if server.tls.cert is not None:
+            context.load_cert_chain(server.tls.cert, server.tls.key)
+    except (ssl.SSLError, OSError) as error:
+        why = getattr(error, "reason", None) or type(error).__name__
+        raise ConfigError([Problem(f"cannot be used: {why}.", key=f"servers.{name}.tls")]) from None
+    return context
+
+
 def _upstream(name: str, server: HttpServer | StdioServer, kit: Kit) -> Upstream:
     settings = _plain(server)
     upstream: Upstream
     if isinstance(server, HttpServer):
         shown = authorization.shown(server.auth, kit.http, kit.clock)
+        tls = _tls(name, server)
         upstream = load(UPSTREAMS["sse" if server.type == "sse" else "http"])(
             name,
             server.url,
-            shown(HttpClient(max_connections=server.max_connections)),
-            streams=shown(HttpClient(max_connections=MAX_STREAMS)),
+            shown(HttpClient(max_connections=server.max_connections, ssl_context=tls)),
+            streams=shown(HttpClient(max_connections=MAX_STREAMS, ssl_context=tls)),
             headers=(
                 *((key.lower().encode(), value.encode()) for key, value in settings["headers"].items()),
                 *authorization.fixed(server.auth),

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator
@@ -16,6 +17,7 @@ from toolgate.config.values import (
     Argument,
     Command,
     Count,
+    ExistingFile,
     ExistingFolder,
     Flag,
     HeaderName,
@@ -70,6 +72,28 @@ class _Common(Section):
     """The MCP revision the server is spoken to in; `auto` finds it out at the first call."""
 
 
+class ServerTls(Section):
+    """How a server behind https is trusted, and which certificate it is shown (mTLS)."""
+
+    ca: ExistingFile | None = None
+    """PEM file of the authorities it is verified against; left out, the system's."""
+    cert: ExistingFile | None = None
+    """PEM file of the gateway's certificate for it, and its chain."""
+    key: ExistingFile | None = Field(None, validate_default=True)
+    """PEM file of that certificate's private key."""
+
+    @field_validator("key")
+    @classmethod
+    def _both(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        if "cert" in info.data and (key is None) is not (info.data["cert"] is None):
+            raise wrong("'cert' and 'key' go together.")
+        return key
+
+    def files(self) -> tuple[Path, ...]:
+        """What is read of it."""
+        return tuple(file for file in (self.ca, self.cert, self.key) if file is not None)
+
+
 class HttpServer(_Common):
     """A server reached over HTTP."""
 
@@ -81,6 +105,8 @@ class HttpServer(_Common):
     """Headers sent with every request to this server, such as its API key."""
     auth: Auth = written("none")
     """What the gateway shows the server. The caller's own credential stays here unless `forward` says so."""
+    tls: ServerTls | None = None
+    """How it is trusted, and what certificate it is shown."""
     max_connections: Count = 100
     """Connections to this server at the same time; further calls wait."""
 
@@ -98,6 +124,13 @@ class HttpServer(_Common):
         if twice:
             raise wrong(f"the header {twice[0]} stands twice; case makes no difference.")
         return headers
+
+    @field_validator("tls")
+    @classmethod
+    def _over_tls(cls, tls: ServerTls | None, info: ValidationInfo) -> ServerTls | None:
+        if tls is not None and not info.data.get("url", "https:").lower().startswith("https:"):
+            raise wrong("the server is not reached over https.", "Change 'url', or leave 'tls' out.")
+        return tls
 
     @field_validator("auth")
     @classmethod
@@ -154,3 +187,8 @@ Server = Annotated[
         custom_error_context={"remedy": 'For example: {url: "http://localhost:9000/mcp"}.'},
     ),
 ]
+
+
+def tls_files(server: HttpServer | StdioServer) -> tuple[Path, ...]:
+    """The certificate files that a server's connections are made with."""
+    return server.tls.files() if isinstance(server, HttpServer) and server.tls is not None else ()

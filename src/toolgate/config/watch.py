@@ -13,6 +13,7 @@ from watchfiles import awatch
 from toolgate.config.globs import expand, folder_of
 from toolgate.config.load import Loaded
 from toolgate.config.schema import GatewayConfig
+from toolgate.config.schema_servers import tls_files
 
 SETTLE_MS = 100
 """Quiet time after a change before it is told: an editor or a volume writes several files."""
@@ -48,6 +49,7 @@ def watched(loaded: Loaded[GatewayConfig]) -> Watched:
         Path(issuer.jwks) for issuer in config.identity.issuers if issuer.jwks and "://" not in issuer.jwks
     ]
     named += [Path(domain.bundle) for domain in config.identity.trust_domains if "://" not in domain.bundle]
+    named += [file for server in config.servers.values() for file in tls_files(server)]
     return Watched(loaded.folder, (*loaded.files, *named), config.policies)
 
 
