@@ -188,6 +188,19 @@ def test_a_jwt_svid_is_the_agent_of_its_trust_domain(world: Any) -> None:
         assert call(world.plain, {"Authorization": f"Bearer {refused}"}) == 401
 
 
+@pytest.mark.parametrize("name", ["access_token", "token", "api_key", "authorization"])
+def test_a_token_in_the_query_is_no_credential(world: Any, name: str) -> None:
+    """E77: not passed on (see test_gateway_auth_out.py), and never read from the address."""
+    token = world.provider.token(sub="alice", aud="us", azp="bot")
+    params = {"name": "read_account", "arguments": {}, "_meta": META}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+    headers = {**JSON, "MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": "read_account"}
+    path = f"/servers/bank/mcp?{name}={token}"
+    assert world.plain.send("POST", path, body, headers)[0] == 401
+    assert world.plain.send("POST", path, body, {**headers, "Authorization": f"Bearer {token}"})[0] == 200
+    assert token not in (world.plain.folder / "stderr").read_text()
+
+
 def test_a_proof_opens_one_call(world: Any) -> None:
     """The same proof again, or for another path, opens none."""
     key = ec.generate_private_key(ec.SECP256R1())

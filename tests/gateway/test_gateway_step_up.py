@@ -79,6 +79,7 @@ def test_a_list_shows_what_may_be_asked_for(world: Any) -> None:
 
 
 def test_the_metadata_names_the_scopes_and_the_challenge_of_a_bad_token_says_so(world: Any) -> None:
+    """E76."""
     page = json.loads(world.gateway.send("GET", "/.well-known/oauth-protected-resource/mcp")[2])
     assert page["scopes_supported"] == ["bank", "bank:write"]
     assert page["authorization_servers"] == [world.provider.issuer]

@@ -1,6 +1,7 @@
 """Certificates as identities: X.509-SVIDs, which subject stands for whom, and when they are over."""
 
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -75,7 +76,6 @@ async def test_the_same_certificate_is_the_same_principal(certificates: Certific
         der(uri(AGENTS + "reader"), uri("spiffe://evil.example/x")),
         der(x509.DNSName("ops.example.evil")),
         der(x509.DNSName("other.example"), common="ops.example"),
-        b"no certificate",
     ],
 )
 async def test_any_other_certificate_is_refused(certificates: Certificates, certificate: bytes) -> None:
@@ -98,6 +98,17 @@ async def test_a_connection_outlives_its_certificate_but_not_its_rights(
 async def test_a_forwarded_certificate_of_a_stranger_is_none(certificates: Certificates) -> None:
     forwarded = f"Hash={'a' * 64};URI={AGENTS}reader"
     assert await certificates.identify(showing(None, forwarded_certificate=forwarded)) is None
+
+
+async def test_the_certificate_of_a_proxys_own_connection_is_not_its_clients(clock: Hand) -> None:
+    subjects = [Subject("proxy.example", whole=True), Subject(AGENTS, whole=False)]
+    certificates = Certificates(subjects, Proxies([ip_network("192.0.2.1")]), clock)
+    own = der(x509.DNSName("proxy.example"))
+    assert await certificates.identify(showing(own)) is None
+    forwarded = f"Hash={'a' * 64};URI={AGENTS}reader"
+    reader = await certificates.identify(showing(own, forwarded_certificate=forwarded))
+    assert reader is not None
+    assert reader.agent == AGENTS + "reader"
 
 
 async def test_a_token_comes_before_the_certificate(certificates: Certificates) -> None:

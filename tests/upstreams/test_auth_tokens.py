@@ -94,11 +94,21 @@ async def test_a_refusal_is_shared_and_asked_again_after_a_pause(
 
 async def test_only_the_token_that_was_refused_is_dropped(issuing: Issuing, tokens: Tokens) -> None:
     first = await tokens.get("a")
-    tokens.drop("a", first.text)
-    tokens.drop("a", first.text)
+    assert tokens.drop("a", first.text)
+    assert tokens.drop("a", first.text)
     assert (await tokens.get("a")).text == "a-2"
-    tokens.drop("a", first.text)
+    assert tokens.drop("a", first.text), "a newer one is there to be tried"
     assert (await tokens.get("a")).text == "a-2"
+
+
+async def test_a_server_that_refuses_everything_costs_one_token_a_second(
+    issuing: Issuing, tokens: Tokens
+) -> None:
+    helped = [tokens.drop("a", (await tokens.get("a")).text) for _ in range(10)]
+    assert helped == [True, *[False] * 9]
+    assert issuing.asked == {"a": 2}
+    issuing.now += PAUSE
+    assert tokens.drop("a", (await tokens.get("a")).text)
 
 
 async def test_no_more_are_kept_than_the_bound(issuing: Issuing) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from toolgate.errors import Refusal
-from toolgate.identity.peer import Peer, peer_of
+from toolgate.identity.peer import Peer
 from toolgate.identity.proxies import Proxies
 from toolgate.model import Call, Principal
 from toolgate.ports import Clock
@@ -45,15 +45,9 @@ class Certificates:
 
         Raises `Refusal` for a certificate that stands for nobody, or is over.
         """
-        shown = call.shown
-        if shown is None or call.authorization is not None or call.api_key is not None:
+        if call.shown is None or call.authorization is not None or call.api_key is not None:
             return None
-        if shown.certificate is not None:
-            peer = peer_of(shown.certificate)
-            if peer is None:
-                raise Refusal.unauthenticated("the client's certificate cannot be read")
-        else:
-            peer = self._proxies.certificate(call)
+        peer = self._proxies.peer(call)
         return None if peer is None else self._principal(peer)
 
     def _principal(self, peer: Peer) -> Principal:

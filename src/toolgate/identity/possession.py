@@ -6,7 +6,6 @@ from typing import Any
 from toolgate.errors import Refusal
 from toolgate.identity.bearer import is_dpop
 from toolgate.identity.dpop import Dpop
-from toolgate.identity.peer import Peer, peer_of
 from toolgate.identity.proxies import Proxies
 from toolgate.model import Call, Principal
 
@@ -25,20 +24,12 @@ class Possession:
         confirmation = _known(principal.claims.get("cnf"))
         assert principal.credential is not None
         if "x5t#S256" in confirmation:
-            peer = self._peer(call)
+            peer = self._proxies.peer(call)
             if peer is None or not compare_digest(peer.thumbprint, confirmation["x5t#S256"]):
                 raise Refusal.unauthenticated("the token is bound to a certificate that is not shown")
         if "jkt" in confirmation:
             self._dpop.check(call.shown, principal.credential.reveal(), confirmation["jkt"])
         return principal
-
-    def _peer(self, call: Call) -> Peer | None:
-        shown = call.shown
-        if shown is None:
-            return None
-        if shown.certificate is not None:
-            return peer_of(shown.certificate)
-        return self._proxies.certificate(call)
 
 
 def check_scheme(authorization: str, claims: dict[str, Any]) -> None:

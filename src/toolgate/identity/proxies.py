@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from toolgate.identity.peer import Peer, thumbprint
+from toolgate.identity.peer import Peer, peer_of, thumbprint
 from toolgate.model import Call
 
 Network = IPv4Network | IPv6Network
@@ -23,12 +23,18 @@ class Proxies:
         """Whether the call comes from one of them."""
         return bool(self._networks) and self._is_one(call.client_ip)
 
-    def certificate(self, call: Call) -> Peer | None:
-        """The client's certificate as a proxy saw it (`x-forwarded-client-cert`); None from anybody else."""
+    def peer(self, call: Call) -> Peer | None:
+        """Whose certificate the client showed: here, or to a proxy of ours (`x-forwarded-client-cert`).
+
+        The certificate of a proxy's own connection is never its client's.
+        """
         shown = call.shown
-        if shown is None or shown.forwarded_certificate is None or not self.sent(call):
+        if shown is None:
             return None
-        return read_forwarded(shown.forwarded_certificate)
+        if self.sent(call):
+            forwarded = shown.forwarded_certificate
+            return None if forwarded is None else read_forwarded(forwarded)
+        return None if shown.certificate is None else peer_of(shown.certificate)
 
     def _lies_within(self, address: str) -> bool:
         try:

@@ -29,8 +29,7 @@ class ClientCredentials:
 
     def rejected(self, principal: Principal, headers: tuple[tuple[bytes, bytes], ...]) -> bool:
         """See `Authorize.rejected`."""
-        self._tokens.drop(_OURS, headers[0][1].removeprefix(b"Bearer ").decode())
-        return True
+        return self._tokens.drop(_OURS, headers[0][1].removeprefix(b"Bearer ").decode())
 
     async def text(self) -> str:
         """The token itself, for a grant that shows it as `actor_token`. Raises `Refusal`."""

@@ -37,8 +37,7 @@ class _OfTheCaller:
 
     def rejected(self, principal: Principal, headers: tuple[tuple[bytes, bytes], ...]) -> bool:
         """See `Authorize.rejected`."""
-        self._tokens.drop(principal, headers[0][1].removeprefix(b"Bearer ").decode())
-        return True
+        return self._tokens.drop(principal, headers[0][1].removeprefix(b"Bearer ").decode())
 
     async def aclose(self) -> None:
         """See `Authorize.aclose`."""

@@ -25,13 +25,14 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class _Slot:
-    __slots__ = ("fetching", "problem", "token", "tried")
+    __slots__ = ("dropped", "fetching", "problem", "token", "tried")
 
     def __init__(self) -> None:
         self.token: Token | None = None
         self.fetching: asyncio.Task[None] | None = None
         self.problem: TokenError | None = None
         self.tried = float("-inf")
+        self.dropped = float("-inf")
 
 
 class Tokens:
@@ -68,11 +69,17 @@ class Tokens:
             await asyncio.wait([fetching])
         return _of(slot, self._clock())
 
-    def drop(self, key: Hashable, text: str) -> None:
-        """This token is worth nothing any more; one that was got since stays."""
+    def drop(self, key: Hashable, text: str) -> bool:
+        """This token is worth nothing any more; one that was got since stays. True where asking again may help:
+        a server that refuses everything must not make us get a token for every call."""
         slot = self._slots.get(key)
-        if slot is not None and slot.token is not None and slot.token.text == text:
-            slot.token = None
+        if slot is None or slot.token is None or slot.token.text != text:
+            return True
+        now = self._clock()
+        if 0 <= now - slot.dropped < PAUSE:
+            return False
+        slot.token, slot.dropped = None, now
+        return True
 
     async def aclose(self) -> None:
         """End the requests under way."""
