@@ -21,6 +21,11 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 BEARER_JWT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # With 5, a crowd's connections are dropped and tried again after seconds.
+
+
 class FakeProvider:
     """Issuer of users' tokens, and token endpoint for the gateway."""
 
@@ -30,9 +35,7 @@ class FakeProvider:
         self.forms: list[dict[str, str]] = []
         self.lifetime = 300
         self.broken = False
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Endpoint,), {"provider": self}))
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = serve(type("Handler", (_Endpoint,), {"provider": self}))
         self.issuer = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def close(self) -> None:
@@ -150,8 +153,7 @@ def serve_guarded(accepts: Any) -> tuple[ThreadingHTTPServer, list[dict[str, str
 
 def serve(handler: Any) -> ThreadingHTTPServer:
     """A server running in a thread."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
