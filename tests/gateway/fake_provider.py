@@ -48,6 +48,10 @@ class FakeProvider:
     def jwks(self) -> dict[str, Any]:
         return {"keys": [{**ECAlgorithm.to_jwk(self.key.public_key(), as_dict=True), "kid": "p1"}]}
 
+    def jwks_text(self) -> str:
+        """Its public keys as a file: tests of other things need not wait for it to be asked."""
+        return json.dumps(self.jwks())
+
     def token(self, **claims: Any) -> str:
         now = int(time.time())
         claims = {"iss": self.issuer, "iat": now, "exp": now + self.lifetime, **claims}

@@ -23,7 +23,7 @@ listen: 127.0.0.1:{port}
 admin: null
 servers: {bank: {url: "<server>"}}
 identity:
-  issuers: [{issuer: <issuer>, audience: us, jwks: <issuer>/jwks}]
+  issuers: [{issuer: <issuer>, audience: us, jwks: jwks.json}]
   unregistered_agents: deny
   agents:
     teller-bot: {owner: branch, type: assistant, version: "2", state: active}
@@ -52,7 +52,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     provider, server = FakeProvider(), serve(Holding)
     text = CONFIG.replace("<issuer>", provider.issuer)
     text = text.replace("<server>", f"http://127.0.0.1:{server.server_address[1]}/mcp")
-    gateway = Configured(tmp_path_factory.mktemp("agents"), text, {"policy.yaml": POLICY})
+    gateway = Configured(
+        tmp_path_factory.mktemp("agents"), text, {"policy.yaml": POLICY, "jwks.json": provider.jwks_text()}
+    )
     yield SimpleNamespace(gateway=gateway, provider=provider)
     Holding.gate.set()
     gateway.stop()

@@ -54,7 +54,7 @@ identity:
   issuers:
     - issuer: <issuer>
       audience: ["https://tools.example.com/mcp", "urn:bank"]
-      jwks: <issuer>/jwks
+      jwks: jwks.json
   api_keys:
     - {id: teller, hash: "<hash>", agent: teller}
 policies: [policy.yaml]
@@ -101,6 +101,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         "client.secret": SECRET,
         "client.pem": provider.client_pem(),
         "policy.yaml": POLICY,
+        "jwks.json": provider.jwks_text(),
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UPSTREAM_TOKEN", PLANTED)

@@ -30,8 +30,8 @@ admin: null
 servers: {bank: {url: "<server>"}}
 <tls>
 identity:
-  issuers: [{issuer: <issuer>, audience: us, jwks: <issuer>/jwks}]
-  trust_domains: [{name: example.org, audience: us, bundle: <issuer>/jwks}]
+  issuers: [{issuer: <issuer>, audience: us, jwks: jwks.json}]
+  trust_domains: [{name: example.org, audience: us, bundle: jwks.json}]
   certificates:
     - {subject: "spiffe://example.org/agents/*", tenant: acme, roles: [agent]}
     - {subject: ops.example.org, agent: ops}
@@ -65,9 +65,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         text = CONFIG.replace("<issuer>", provider.issuer).replace("<tls>", tls).replace("<proxy>", proxy)
         text = text.replace("<server>", f"http://127.0.0.1:{bank.server_address[1]}/mcp")
         gateways.append(
-            Tls(folder, text, {"policy.yaml": POLICY})
+            Tls(folder, text, {"policy.yaml": POLICY, "jwks.json": provider.jwks_text()})
             if tls
-            else Configured(folder, text, {"policy.yaml": POLICY})
+            else Configured(folder, text, {"policy.yaml": POLICY, "jwks.json": provider.jwks_text()})
         )
     yield SimpleNamespace(tls=gateways[0], plain=gateways[1], provider=provider)
     for gateway in gateways:

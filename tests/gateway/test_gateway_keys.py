@@ -22,7 +22,7 @@ admin: null
 servers: {bank: {url: "<server>"}}
 identity:
   key_file: keys.yaml
-  issuers: [{issuer: <issuer>, audience: us, jwks: <issuer>/jwks, algorithms: [ES256]}]
+  issuers: [{issuer: <issuer>, audience: us, jwks: jwks.json, algorithms: [ES256]}]
 policies: [policy.yaml]
 """
 POLICY = (
@@ -51,7 +51,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     provider, bank = FakeProvider(), serve_bank()
     text = CONFIG.replace("<issuer>", provider.issuer)
     text = text.replace("<server>", f"http://127.0.0.1:{bank.server_address[1]}/mcp")
-    gateway = Configured(folder, text, {"policy.yaml": POLICY})
+    gateway = Configured(folder, text, {"policy.yaml": POLICY, "jwks.json": provider.jwks_text()})
     yield SimpleNamespace(gateway=gateway, provider=provider, file=file, config=str(gateway.config))
     gateway.stop()
     bank.shutdown()

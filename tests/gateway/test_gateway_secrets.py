@@ -41,7 +41,7 @@ servers:
       client: {id: a, private_key: "${file:client.pem}"}
   child: {command: "false", args: [], env: {SECRET: "${env:PLANTED_ENV}"}}
 identity:
-  issuers: [{issuer: <issuer>, audience: us, jwks: <issuer>/jwks}]
+  issuers: [{issuer: <issuer>, audience: us, jwks: jwks.json}]
   api_keys: [{id: teller, hash: "<hash>", agent: teller}]
 policies: [policy.yaml]
 """
@@ -61,6 +61,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     text = text.replace("<hash>", "sha256:" + hashlib.sha256(KEYS["teller"].encode()).hexdigest())
     seal = hashlib.sha256(b"planted-seal").hexdigest()
     files = {"policy.yaml": POLICY, "client.pem": provider.client_pem(), "seal.key": seal}
+    files["jwks.json"] = provider.jwks_text()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PLANTED_VAULT", ROOT)
         patch.setenv("PLANTED_ENV", "planted-env")

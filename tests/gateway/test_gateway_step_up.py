@@ -18,7 +18,7 @@ admin: null
 servers:
   bank: {url: "<server>", scopes: {"*": bank, "transfer_*": "bank:write"}}
 identity:
-  issuers: [{issuer: <issuer>, audience: us, jwks: <issuer>/jwks}]
+  issuers: [{issuer: <issuer>, audience: us, jwks: jwks.json}]
 policies: [policy.yaml]
 """
 POLICY = "version: 1\nrules:\n  - {id: r, tools: ['bank/read_*', 'bank/transfer_*'], effect: allow}\n"
@@ -29,7 +29,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     provider, bank = FakeProvider(), serve_bank()
     text = CONFIG.replace("<issuer>", provider.issuer)
     text = text.replace("<server>", f"http://127.0.0.1:{bank.server_address[1]}/mcp")
-    gateway = Configured(tmp_path_factory.mktemp("step"), text, {"policy.yaml": POLICY})
+    gateway = Configured(
+        tmp_path_factory.mktemp("step"), text, {"policy.yaml": POLICY, "jwks.json": provider.jwks_text()}
+    )
     yield SimpleNamespace(gateway=gateway, provider=provider)
     gateway.stop()
     bank.shutdown()
