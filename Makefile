@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CODE := src tests bench conformance examples
+CODE := src tests bench clients conformance examples
 
-.PHONY: help setup demo test endurance lint fmt bench conformance proofs receivers visibility providers
+.PHONY: help setup demo test endurance lint fmt bench conformance proofs receivers visibility providers clients
 
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -63,3 +63,6 @@ visibility: setup ## 100,000 generated policies: what a list hides is what every
 
 conformance: setup ## The official suite direct and through the gateway; installs Node and servers into .tools
 	$(BIN)/python -m conformance
+
+clients: setup ## Nine real clients at real servers through the gateway; installs them into .tools
+	$(BIN)/python -m clients

@@ -26,6 +26,8 @@ class Server(Struct, frozen=True):
     """The revision whose SDK it is built with."""
     wires: tuple[str, ...]
     """What it speaks by itself, over HTTP."""
+    like: str = ""
+    """The server that is the same over HTTP, for one that is not reached so."""
 
     def command(self, *arguments: str) -> list[str]:
         """How it is started."""
@@ -40,9 +42,10 @@ SERVERS = (
     Server("dual", MODERN, WIRES),
     Server("legacy", LEGACY, (LEGACY,)),
     Server("modern", MODERN, (MODERN,)),
-    Server("stdio", MODERN, ()),
+    Server("stdio", LEGACY, (), like="legacy"),
 )
 REFERENCE = SERVERS[0]
+_BY_NAME = {server.name: server for server in SERVERS}
 
 
 class Cell(Struct, frozen=True):
@@ -59,7 +62,8 @@ class Cell(Struct, frozen=True):
     @property
     def direct(self) -> Server:
         """What is compared with."""
-        return self.server if self.wire in self.server.wires else REFERENCE
+        same = _BY_NAME.get(self.server.like, self.server)
+        return same if self.wire in same.wires else REFERENCE
 
 
 CELLS = tuple(Cell(wire, server) for server in SERVERS for wire in WIRES)

@@ -5,12 +5,25 @@ same, somebody on the way has put one into the other.
 """
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 from mcp import types
 from mcp.server.fastmcp import Context
 from mcp.shared.message import ServerMessageMetadata
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+
+SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$defs": {"address": {"$anchor": "here", "type": "object", "properties": {"city": {"type": "string"}}}},
+    "type": "object",
+    "properties": {"address": {"$ref": "#/$defs/address"}, "way": {"enum": ["phone", "email"]}},
+    "allOf": [{"anyOf": [{"required": ["address"]}, {"required": ["way"]}]}],
+    "if": {"required": ["way"]},
+    "then": {"required": ["address"]},
+    "else": {"required": ["address"]},
+    "additionalProperties": False,
+}
+"""Every keyword that has to arrive as it was written."""
 
 
 class Name(BaseModel):
@@ -128,6 +141,18 @@ async def test_input_required_result_prompt(ctx: Context) -> str:
     return f"Context: {answer.data.context}" if answer.action == "accept" else answer.action
 
 
+def test_x_mcp_header(
+    region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})],
+) -> str:
+    """Wants one argument repeated in a header, which this wire has not: the gateway checks it all the same."""
+    return f"region={region}"
+
+
+def json_schema_2020_12_tool() -> str:
+    """Stands for its schema."""
+    return "unused"
+
+
 def add_to(mcp: Any) -> None:
     """Beside what the everything-server has."""
     for tool in (
@@ -142,6 +167,10 @@ def add_to(mcp: Any) -> None:
         test_streaming_elicitation,
         test_missing_capability,
         test_logging_tool,
+        test_x_mcp_header,
+        json_schema_2020_12_tool,
     ):
         mcp.add_tool(tool)
+    # The SDK derives schemas from signatures and has no other way in.
+    mcp._tool_manager._tools["json_schema_2020_12_tool"].parameters = SCHEMA
     mcp.prompt()(test_input_required_result_prompt)

@@ -55,6 +55,9 @@ def main() -> None:
     """Serve until the process is stopped."""
     kind = sys.argv[1]
     if kind == "stdio":
+        import pushing
+
+        pushing.add_to(server.mcp)
         server.mcp.run(transport="stdio")
         return
     import uvicorn

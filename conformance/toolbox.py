@@ -29,7 +29,8 @@ def venv(name: str, *pins: str) -> Path:
     def make(folder: Path) -> None:
         _run([sys.executable, "-m", "venv", str(folder)])
         python = str(folder / "bin" / "python")
-        _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins])
+        if pins:
+            _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins])
 
     return _once(name, pins, make) / "bin" / "python"
 

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from toolgate.follow import begun, follow, relay
+from toolgate.follow import begun, follow
 from toolgate.ledger import values
 from toolgate.ledger.entry import Book, Entry
+from toolgate.listening import relay
 from toolgate.model import Call, Principal, Record, Reply, Session
 from toolgate.protocol import bridge
 from toolgate.routing.table import Door
@@ -97,7 +98,16 @@ async def test_listening_that_is_given_up_before_it_began_is_over() -> None:
         call, SimpleNamespace(version="v", lease=holders)
     )
     session = Session("s", "p", "2025-11-25", {}, {}, 0.0)
-    stream = await begun(relay(Door("bank", {}, "__"), session, Principal("p", "api_key"), entry))
+    stream = await begun(
+        relay(
+            Door("bank", {}, "__"),
+            session,
+            Principal("p", "api_key"),
+            entry,
+            lambda server, kind: None,
+            lambda: None,
+        )
+    )
     await stream.aclose()
     assert (lines.events, holders.count) == (["call ok"], 0)
 

@@ -11,7 +11,7 @@ import pytest
 from toolgate import listening
 from toolgate.errors import Refusal
 from toolgate.listening import Subscription
-from toolgate.model import Reply
+from toolgate.model import Kind, Reply
 from toolgate.protocol import subscriptions
 from toolgate.protocol.subscriptions import LIST_CHANGED, Wanted
 from toolgate.routing.table import Door
@@ -63,6 +63,7 @@ def listen(
     *kinds: str,
     uris: dict[str, tuple[str, ...]] | None = None,
     shared: bool = True,
+    changed: listening.Changed = lambda server, kind: None,
 ) -> Subscription:
     door = Door("" if shared else "a", servers, "__")  # type: ignore[arg-type]
     wanted = {name: Wanted(kinds, (uris or {}).get(name, ())) for name in servers}
@@ -70,8 +71,9 @@ def listen(
         b'"my-id"',
         door,
         wanted,
-        lambda server, what: server.open(),
-        SECONDS,  # type: ignore[attr-defined]
+        lambda server, what: server.open(),  # type: ignore[attr-defined]
+        changed,
+        SECONDS,
     )
 
 
@@ -81,7 +83,7 @@ async def heard(messages: AsyncGenerator[bytes, None], count: int) -> list[dict[
 
 
 async def test_the_first_message_says_what_will_be_heard_of() -> None:
-    """E72: the union of what the servers agreed to, under the client's own id with its type."""
+    """P11.1, E72: the union of what the servers agreed to, under the client's own id with its type."""
     servers = {
         "a": Server([ack("toolsListChanged", uris=("x://1",))]),
         "b": Server([ack("promptsListChanged", "resourcesListChanged")]),
@@ -101,7 +103,7 @@ async def test_the_first_message_says_what_will_be_heard_of() -> None:
 
 
 async def test_news_carry_the_clients_id_and_the_names_of_its_door() -> None:
-    """E58, E72: and what was not agreed to does not pass."""
+    """P11.2, E58, E72: and what was not agreed to does not pass."""
     server = Server(
         [
             ack("toolsListChanged", uris=("x://1",)),
@@ -130,6 +132,17 @@ async def test_a_storm_of_the_same_news_is_told_once() -> None:
     first, second = await heard(messages, 2)
     await messages.aclose()
     assert (first["method"], second["method"]) == (TOOLS, subscriptions.UPDATED)
+
+
+async def test_whoever_remembers_a_list_is_told_before_the_client() -> None:
+    """E55."""
+    told: list[object] = []
+    server = Server([ack("toolsListChanged"), say(TOOLS), say(LIST_CHANGED["promptsListChanged"])])
+    one = listen({"a": server}, "toolsListChanged", changed=lambda *what: told.append(what))
+    messages = one.messages()
+    await heard(messages, 2)
+    await messages.aclose()
+    assert told[0] == ("a", Kind.TOOL)
 
 
 async def test_after_a_broken_stream_a_server_is_listened_to_again_and_a_change_is_presumed(
@@ -172,7 +185,7 @@ async def test_a_server_that_cannot_be_listened_to_is_missing_from_the_promise(s
 
 
 async def test_a_stopping_gateway_ends_the_stream_with_its_result() -> None:
-    """E39."""
+    """P11.3, E39."""
     one = listen({"a": Server([ack("toolsListChanged")])}, "toolsListChanged")
     messages = one.messages()
     await heard(messages, 1)
@@ -230,3 +243,41 @@ def test_an_endless_id_is_refused() -> None:
     """E71."""
     with pytest.raises(Refusal):
         subscriptions.wanted(b'"' + b"x" * 1023 + b'"', {"notifications": {}})
+
+
+class Speaker:
+    """A server that a session can be listened to at, once it is told to be ready."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+
+    async def listen(self, session: Any, principal: Any, ready: Any) -> AsyncGenerator[bytes, None]:
+        await self.open.wait()
+        ready()
+        yield json.dumps({"jsonrpc": "2.0", "method": TOOLS}).encode()
+        await asyncio.Event().wait()
+
+
+class Deaf:
+    async def listen(self, session: Any, principal: Any, ready: Any) -> AsyncGenerator[bytes, None]:
+        raise Refusal.unavailable("gone")
+        yield b""
+
+
+async def test_a_session_is_listened_to_when_every_server_is_that_can_be() -> None:
+    """E31: calls wait for this, since a question asked before it is lost."""
+    speaker, opened, closed = Speaker(), asyncio.Event(), asyncio.Event()
+    entry: Any = SimpleNamespace(close=lambda outcome: closed.set())
+    servers: Any = {"a": speaker, "b": Deaf()}
+    session: Any = SimpleNamespace(id="s")
+    principal: Any = SimpleNamespace(id="p")
+    stream = listening.relay(Door("", servers, "__"), session, principal, entry, lambda *_: None, opened.set)
+    assert await anext(stream) == b""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not opened.is_set()
+    speaker.open.set()
+    assert json.loads(await anext(stream))["method"] == TOOLS
+    assert opened.is_set()
+    await stream.aclose()
+    assert closed.is_set()

@@ -11,6 +11,7 @@ from toolgate.config.schema_auth import (
     ClientCredentialsAuth,
     ForwardAuth,
     HeaderAuth,
+    NoAuth,
     OAuthClient,
     OnBehalfOfAuth,
     TokenExchangeAuth,
@@ -37,6 +38,11 @@ def fixed(auth: Auth) -> tuple[tuple[bytes, bytes], ...]:
         pair = f"{auth.username}:{auth.password.get_secret_value()}"
         return ((b"authorization", b"Basic " + b64encode(pair.encode())),)
     return ()
+
+
+def per_caller(auth: Auth) -> bool:
+    """Whether the server can tell callers apart by what it is shown."""
+    return not isinstance(auth, NoAuth | BearerAuth | HeaderAuth | BasicAuth | ClientCredentialsAuth)
 
 
 def shown(auth: Auth, http: Http, clock: Clock) -> Callable[[Http], Http]:

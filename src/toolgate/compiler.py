@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 from pydantic import BaseModel, SecretStr
 
 from toolgate import authorization, registered
@@ -115,7 +116,7 @@ async def build(loaded: Loaded[GatewayConfig], kit: Kit) -> Built:
             config.servers.values(), _with_tasks(agents.identify, config, sources, kit)
         ),
         policy=policy,
-        doors=_doors(upstreams, config.separator),
+        doors=_doors(upstreams, config, kit.catalog),
         lease=Lease(),
     )
 
@@ -174,9 +175,11 @@ def version_of(loaded: Loaded[GatewayConfig], sources: Sequence[Source]) -> str:
     return f"sha256:{digest.hexdigest()[:16]}"
 
 
-def _doors(upstreams: dict[str, Upstream], separator: str) -> dict[str, Door]:
-    doors = {name: Door(name, {name: upstream}, separator) for name, upstream in upstreams.items()}
-    return {"": Door("", upstreams, separator), **doors}
+def _doors(upstreams: dict[str, Upstream], config: GatewayConfig, catalog: Catalog) -> dict[str, Door]:
+    hold = {name: server.list_ttl for name, server in config.servers.items()}
+    doors = {name: Door(name, {name: one}, config.separator) for name, one in upstreams.items()}
+    doors[""] = Door("", upstreams, config.separator)
+    return {name: replace(door, list_seconds=hold, marks=catalog.marks) for name, door in doors.items()}
 
 
 def _with_tasks(
@@ -236,7 +239,7 @@ def _plain(value: Any) -> Any:
     """A section as plain data, its secrets with it."""
     if isinstance(value, BaseModel):
         # What a server is for, demands and speaks, and what its tools are, says nothing of how it is reached.
-        fields = type(value).model_fields.keys() - {"description", "scopes", "sql", "tools"}
+        fields = type(value).model_fields.keys() - {"description", "list_ttl", "scopes", "sql", "tools"}
         return {field: _plain(getattr(value, field)) for field in sorted(fields)}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
@@ -274,6 +277,7 @@ def _upstream(name: str, server: HttpServer | StdioServer, kit: Kit) -> Upstream
             ),
             seconds=server.timeout,
             revision=None if server.revision == "auto" else server.revision,
+            per_caller=authorization.per_caller(server.auth),
         )
     else:
         upstream = load(UPSTREAMS["stdio"])(

@@ -10,13 +10,9 @@ from collections.abc import AsyncGenerator
 
 from toolgate.errors import Refusal
 from toolgate.ledger.entry import Entry
-from toolgate.model import Call, Outcome, Principal, Promise, Reply, Session
+from toolgate.model import Call, Outcome, Promise, Reply
 from toolgate.protocol import bridge, refused
 from toolgate.protocol.bridge import Incoming, Return, Sort
-from toolgate.routing.table import Door
-
-BACKLOG = 256
-"""Messages of a server that wait for a client that reads slowly; older ones make room (E38)."""
 
 _FINAL = frozenset({Sort.RESULT, Sort.ERROR})
 
@@ -94,31 +90,3 @@ def _close(entry: Entry, answer: Incoming) -> Promise:
     if answer.sort is Sort.ERROR:
         return entry.close(Outcome.ERROR, code=answer.code, size=size)
     return entry.close(Outcome.TOOL_ERROR if answer.tool_error else Outcome.OK, size=size)
-
-
-async def relay(
-    door: Door, session: Session, principal: Principal, entry: Entry
-) -> AsyncGenerator[bytes, None]:
-    """What the servers of a session say outside of calls, as it comes, until the client goes. To be `begun`."""
-    queue: asyncio.Queue[bytes] = asyncio.Queue(BACKLOG)
-
-    async def pull(name: str) -> None:
-        with contextlib.suppress(Refusal):
-            async for message in door.servers[name].listen(session, principal):
-                shown = bridge.unrelated(message, name, shared=door.shared)
-                if shown is not None:
-                    if queue.full():
-                        queue.get_nowait()
-                    queue.put_nowait(shown)
-
-    pulls = [asyncio.create_task(pull(name)) for name in door.servers]
-    try:
-        yield b""
-        while True:
-            yield await queue.get()
-    finally:
-        for task in pulls:
-            task.cancel()
-        await asyncio.gather(*pulls, return_exceptions=True)
-        # The end of such a stream is always the client's or ours: there is nothing left to answer.
-        entry.close(Outcome.OK)

@@ -28,7 +28,8 @@ from toolgate.policy.replay import Replayed, replay
 from toolgate.policy.sight import Sight, look
 from toolgate.policy.step_up import StepUp
 from toolgate.ports import Decide
-from toolgate.survey import survey
+from toolgate.protocol.methods import METHODS
+from toolgate.survey import METHOD, survey
 from toolgate.upstreams.auth import authorized
 from toolgate.upstreams.http_client import HttpClient
 
@@ -82,7 +83,7 @@ async def _sight(loaded: Loaded[GatewayConfig], principal: Principal) -> Sight:
         found, missing = await survey(doors, principal, seconds=SURVEY_SECONDS)
         names: dict[str, list[str]] = {}
         for server, entries in found.items():
-            unusable = kit.catalog.note(Kind.TOOL, server, entries)
+            unusable = kit.catalog.note(METHODS[METHOD], server, entries)
             names[server] = [entry.name for entry in entries if entry.name not in unusable]
         seen = look(_rules_of(snapshot.policy), principal, names, missing)
         tools = [

@@ -14,6 +14,7 @@ from toolgate.catalog.tools import Catalog
 from toolgate.errors import Refusal
 from toolgate.ledger.entry import Entry
 from toolgate.model import Call, Kind, Principal, Target
+from toolgate.protocol.methods import METHODS
 from toolgate.snapshot import Snapshot
 
 PAUSE_SECONDS = 30.0
@@ -47,14 +48,15 @@ class Learner:
             asked = _listing(call, target)
             door = world.doors[target.server]
             try:
-                found, _ = await fanout.lists(
-                    door, asked, asker(asked, principal, entry), seconds=world.list_seconds
+                ask = asker(asked, principal, entry)
+                found = await fanout.lists(
+                    door, asked, principal, ask, fanout.Patience(), self._catalog.lists
                 )
             except Refusal:
                 self._not_before[target.server] = now + PAUSE_SECONDS
                 return
-            for server, listed in found.items():
-                self._catalog.note(target.kind, server, listed.entries)
+            for server, listed in found.lists.items():
+                self._catalog.note(METHODS[asked.method], server, listed.entries)
 
 
 def _listing(call: Call, target: Target) -> Call:

@@ -1,24 +1,29 @@
-"""`subscriptions/listen`: one stream for the client, one at each server behind the door. No policy of its own.
+"""What servers say outside of calls: one stream for the client, one at each server behind the door. Decides nothing.
 
-The client is told first what will be heard of, then of every change, each once however often it comes while the
-client is slow. A server whose stream breaks is listened to again, and since news may be lost meanwhile, the client
-is told of a change.
+A stateless client (`subscriptions/listen`) is told first what will be heard of, then of every change, each once
+however often it comes while the client is slow. A server whose stream breaks is listened to again, and since news may
+be lost meanwhile, the client is told of a change. A client with a session has its GET stream.
 """
 
 import asyncio
 import contextlib
+import itertools
+import logging
 from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import partial
 
 from msgspec import Raw
 
 from toolgate.errors import INVALID_REQUEST, METHOD_NOT_FOUND, Refusal
 from toolgate.ledger.entry import Entry
-from toolgate.model import Outcome, Principal, Reply
+from toolgate.model import Kind, Outcome, Principal, Reply, Session
 from toolgate.ports import Upstream
 from toolgate.protocol import bridge, jsonrpc, names, subscriptions
-from toolgate.protocol.subscriptions import LIST_CHANGED, Wanted
+from toolgate.protocol.subscriptions import KIND_OF, LIST_CHANGED, Wanted
 from toolgate.routing.table import Door
+
+_log = logging.getLogger("toolgate.listening")
 
 BACKLOG = 256
 """News that wait for a client that reads slowly; beyond, the oldest make room (E38)."""
@@ -26,6 +31,8 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds between the attempts to listen to a server again."""
 
+Changed = Callable[[str, Kind], None]
+"""Told that a server's list changed, before any client is."""
 Open = Callable[[Upstream, Wanted], Awaitable[Reply]]
 """Opens a stream of news at one server. Raises `Refusal`."""
 
@@ -64,13 +71,20 @@ class Subscription:
     """One client that listens, from the acknowledgement to the end."""
 
     def __init__(
-        self, id: bytes, door: Door, wanted: Mapping[str, Wanted], open_: Open, seconds: float
+        self,
+        id: bytes,
+        door: Door,
+        wanted: Mapping[str, Wanted],
+        open_: Open,
+        changed: Changed,
+        seconds: float,
     ) -> None:
         """`wanted` of each server, in its own words. `seconds` bounds the wait for their acknowledgements."""
         self._id = id
         self._door = door
         self._wanted = wanted
         self._open = open_
+        self._changed = changed
         self._seconds = seconds
         self._outbox = Outbox()
         self._agreed: dict[str, Wanted] = {}
@@ -175,6 +189,9 @@ class Subscription:
         agreed = self._agreed.get(name)
         if agreed is None:
             return
+        kind = KIND_OF.get(jsonrpc.text(parts.get("method")) or "")
+        if kind is not None:
+            self._changed(name, kind)
         news = subscriptions.news(parts, agreed, self._id, name if self._door.shared else None)
         if news is not None:
             self._outbox.put(news.key, news.message)
@@ -216,13 +233,65 @@ class Subscribers:
 
 
 async def recorded(one: Subscription, entry: Entry) -> AsyncGenerator[bytes, None]:
-    """The stream, whose end closes its record."""
+    """The stream, whose end closes its record. To be `begun`."""
     try:
+        yield b""
         async with contextlib.aclosing(one.messages()) as messages:
             async for message in messages:
                 yield message
     finally:
         # However it ends: what was promised was told, and nobody waits for an answer.
+        entry.close(Outcome.OK)
+
+
+async def relay(
+    door: Door,
+    session: Session,
+    principal: Principal,
+    entry: Entry,
+    changed: Changed,
+    opened: Callable[[], None],
+) -> AsyncGenerator[bytes, None]:
+    """What the servers of a session say outside of calls, as it comes, until the client goes. To be `begun`.
+
+    `opened` is called once every server is listened to that can be.
+    """
+    outbox = Outbox()
+    numbers = itertools.count()
+    closed = set(door.servers)
+
+    def ready(name: str) -> None:
+        closed.discard(name)
+        if not closed:
+            opened()
+
+    async def pull(name: str) -> None:
+        try:
+            await listen(name)
+        except Refusal as refusal:
+            _log.info("%s cannot be listened to: %s", name, refusal.reason)
+        finally:
+            ready(name)
+
+    async def listen(name: str) -> None:
+        async for message in door.servers[name].listen(session, principal, partial(ready, name)):
+            kind = subscriptions.changed_kind(message)
+            if kind is not None:
+                changed(name, kind)
+            shown = bridge.unrelated(message, name, shared=door.shared)
+            if shown is not None:
+                outbox.put((str(kind or next(numbers)),), shown)
+
+    pulls = [asyncio.create_task(pull(name)) for name in door.servers]
+    try:
+        yield b""
+        while (message := await outbox.get()) is not None:
+            yield message
+    finally:
+        for task in pulls:
+            task.cancel()
+        await asyncio.gather(*pulls, return_exceptions=True)
+        # The end of such a stream is always the client's or ours: there is nothing left to answer.
         entry.close(Outcome.OK)
 
 

@@ -5,6 +5,7 @@ ask the same policy. Nothing is answered before the ledger holds it.
 """
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Coroutine, Mapping
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Any
 from toolgate import fanout, listening, opening
 from toolgate.catalog.tools import Catalog
 from toolgate.errors import INVALID_PARAMS, INVALID_REQUEST, Refusal
-from toolgate.follow import begun, follow, relay
+from toolgate.follow import begun, follow
 from toolgate.learning import Learner
 from toolgate.ledger.entry import Book, Entry
 from toolgate.listening import Subscribers, Subscription
@@ -39,6 +40,9 @@ from toolgate.routing import table
 from toolgate.routing.sessions import Sessions
 from toolgate.snapshot import Snapshot
 
+OPENING_SECONDS = 2.0
+"""How long a call waits for the streams of its session that are being opened."""
+
 _LISTEN = b"listen"
 """Stands for the GET stream among the ids in flight; no JSON text of an id is like it."""
 
@@ -60,13 +64,15 @@ class Pipeline:
         self.snapshot = snapshot
         self._traced_share = traced_share
         self._book = book
+        self._lists = catalog.lists
+        self._patience = fanout.Patience()
         self._sessions = sessions
         self._catalog = catalog
         self._deferred = deferred_calls
         self._learner = Learner(catalog)
         self._numbers = itertools.count(1)
         self._flights: dict[tuple[str, bytes], tuple[Call, asyncio.Task[object]]] = {}
-        self._listening: set[str] = set()
+        self._listening: dict[str, asyncio.Event] = {}
         self.subscribers = subscribers
         self._ways = {
             Way.UNARY: self.unary,
@@ -94,7 +100,11 @@ class Pipeline:
         world = self.snapshot
         async with self._book.open(call, world) as entry:
             principal = await self._enter(world, call, entry)
-            route = world.resolve(call)
+            try:
+                route = world.resolve(call)
+            except table.Unlearned as unlearned:
+                await self._learn(world, call, principal, entry, unlearned)
+                route = world.resolve(call)
             entry.aimed(route.target)
             if world.policy.reads_catalog and self._learner.lacks(route.target):
                 await self._learner.learn(world, call, principal, route.target, self._asker, entry)
@@ -104,6 +114,10 @@ class Pipeline:
                 raise await self._no(world, principal, route.target, call, decision)
             if self._catalog.param_headers and call.session is None:
                 self._check_headers(route.target, call)
+            if call.session is not None:
+                opening = self._listening.get(call.session.id)
+                if opening is not None and not opening.is_set():
+                    await _opened(opening)
             number = self._depart(call, entry)
             out = self._outbound(call, principal, number, route.target.name)
             entry.by(out)
@@ -146,12 +160,11 @@ class Pipeline:
                 # Lists leave here in one page, so no cursor is ever given out (B3).
                 raise Refusal.invalid("Invalid cursor.", code=INVALID_PARAMS)
             door, method = world.door(call), METHODS[call.method]
-            found, missing = await fanout.lists(
-                door, call, self._asker(call, principal, entry), seconds=world.list_seconds
-            )
+            ask = self._asker(call, principal, entry)
+            found = await fanout.lists(door, call, principal, ask, self._patience, self._lists)
             items = []
-            for server, listed in found.items():
-                unusable = self._catalog.note(method.kind, server, listed.entries)
+            for server, listed in found.lists.items():
+                unusable = self._catalog.note(method, server, listed.entries)
                 for one in listed.entries:
                     if one.name in unusable:
                         continue  # One bad tool must not cost the list (E63).
@@ -159,10 +172,15 @@ class Pipeline:
                     if (await world.policy.decide(principal, target)).effect is not Effect.DENY:
                         shown = door.shared and merge.behind_shared_door(one, method, server, door.separator)
                         items.append(shown or one.raw)
-            rest = {} if door.shared else next(iter(found.values())).rest
-            modern = versions.is_modern(call.revision)
-            result = merge.listing(items, method, rest=rest, missing=missing, modern=modern)
-            return await self._answer(call, bytes(result), entry, detail=fanout.described(missing))
+            result = merge.listing(
+                items,
+                method,
+                rest={} if door.shared else next(iter(found.lists.values())).rest,
+                missing=found.missing,
+                modern=versions.is_modern(call.revision),
+                seconds=found.seconds,
+            )
+            return await self._answer(call, bytes(result), entry, detail=fanout.described(found.missing))
 
     async def opening(self, call: Call) -> Reply:
         """`initialize` and `server/discover`: who is behind the door."""
@@ -173,14 +191,14 @@ class Pipeline:
             door = world.door(call)
             if call.method == "server/discover":
                 found, missing = await fanout.results(
-                    door, self._asker(call, principal, entry), seconds=world.list_seconds
+                    door, self._asker(call, principal, entry), self._patience
                 )
                 result = opening.discovered(door, found)
                 return await self._answer(call, result, entry, detail=fanout.described(missing))
             session = self._sessions.begin(
                 principal, versions.negotiate(call.params.get("protocolVersion")), call.params
             )
-            opened, missing = await fanout.openings(door, session, principal, seconds=world.list_seconds)
+            opened, missing = await fanout.openings(door, session, principal, self._patience)
             session, result = opening.initialized(door, session, opened)
             entry.identified(principal, session)
             reply = await self._answer(call, result, entry, detail=fanout.described(missing))
@@ -193,7 +211,7 @@ class Pipeline:
         async with self._book.open(call, world) as entry:
             principal = await self._enter(world, call, entry)
             _, missing = await fanout.results(
-                world.door(call), self._asker(call, principal, entry), seconds=world.list_seconds
+                world.door(call), self._asker(call, principal, entry), self._patience
             )
             return await self._answer(call, b"{}", entry, detail=fanout.described(missing))
 
@@ -212,10 +230,11 @@ class Pipeline:
             door = world.door(call)
             if call.session is None:
                 return await self._subscribe(world, call, principal, entry)
-            self._listen_once(call, call.session, entry)
+            opened = self._listen_once(call, call.session, entry)
             await entry.begin()
             entry.handed_over = True
-            return Reply(stream=await begun(relay(door, call.session, principal, entry)))
+            heard = listening.relay(door, call.session, principal, entry, self._lists.changed, opened.set)
+            return Reply(stream=await begun(heard))
 
     async def notify(self, call: Call) -> None:
         """A client's notification, or its response to a server's request (`method` empty)."""
@@ -262,6 +281,16 @@ class Pipeline:
         one_server = METHODS[call.method].way is Way.UNARY
         call.onward = Trace.of(record.id, record.trace).onward(share, one_server=one_server)
 
+    async def _learn(
+        self, world: Snapshot, call: Call, principal: Principal, entry: Entry, wanted: table.Unlearned
+    ) -> None:
+        """Read the list that tells what an alias stands for: after a restart clients go on with the names they know."""
+        listing = bridge.own_listing(call, wanted.method)
+        door = world.doors[wanted.server]
+        ask = self._asker(listing, principal, entry)
+        found = await fanout.lists(door, listing, principal, ask, self._patience, self._lists)
+        self._catalog.note(METHODS[wanted.method], wanted.server, found.lists[wanted.server].entries)
+
     def _session(self, call: Call, principal: Principal) -> Session | None:
         if versions.is_modern(call.revision):
             return None
@@ -279,6 +308,11 @@ class Pipeline:
     ) -> Refusal:
         if decision.scopes:
             return Refusal.insufficient_scope(decision.scopes, reason=f"demanded by {decision.rule}")
+        if target.kind is Kind.SERVER:
+            # Only an extension knows the method, and who may not use it does not learn that it is there.
+            if versions.is_modern(call.revision):
+                return modern.unknown_method(call.method)
+            return legacy.unknown_method(call.method)
         listed = await world.policy.decide(principal, target)
         name = call.name or target.name
         if listed.effect is Effect.DENY:
@@ -333,14 +367,16 @@ class Pipeline:
             self._take_back(session, _LISTEN)
         self.subscribers.finish()
 
-    def _listen_once(self, call: Call, session: Session, entry: Entry) -> None:
+    def _listen_once(self, call: Call, session: Session, entry: Entry) -> asyncio.Event:
         if session.id in self._listening:
             raise Refusal(
                 "session", "busy", "This session has a stream already.", code=INVALID_REQUEST, status=409
             )
-        self._listening.add(session.id)
+        opened = self._listening[session.id] = asyncio.Event()
         self._board((session.id, _LISTEN), call, entry)
-        entry.then(lambda: self._listening.discard(session.id))
+        entry.then(opened.set)
+        entry.then(lambda: self._listening.pop(session.id))
+        return opened
 
     async def _subscribe(self, world: Snapshot, call: Call, principal: Principal, entry: Entry) -> Reply:
         assert call.id is not None
@@ -352,11 +388,12 @@ class Pipeline:
             return await upstream.exchange(out)
 
         wanted = await self._permitted(world, call, principal)
-        one = Subscription(call.id, world.door(call), wanted, open_, world.list_seconds)
+        door = world.door(call)
+        one = Subscription(call.id, door, wanted, open_, self._lists.changed, self._patience.seconds)
         self.subscribers.enter(one, principal, entry)
         await entry.begin()
         entry.handed_over = True
-        return Reply(stream=listening.recorded(one, entry))
+        return Reply(stream=await begun(listening.recorded(one, entry)))
 
     async def _permitted(
         self, world: Snapshot, call: Call, principal: Principal
@@ -421,3 +458,11 @@ class Pipeline:
         message = jsonrpc.result_text(call.id, result)
         await entry.close(Outcome.OK, detail=detail, size=len(message))
         return Reply(message=message)
+
+
+async def _opened(opening: asyncio.Event) -> None:
+    """What a server asks outside of a call's stream is lost while its own stream is being opened, and the call
+    waits for ever: so a call waits for that stream first (protocol 20.2, rule 10)."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(OPENING_SECONDS):
+            await opening.wait()

@@ -138,6 +138,11 @@ class Upstream(Protocol):
         """
         ...
 
+    def credential(self, principal: Principal) -> object:
+        """Stands for what the server is shown for a caller: equal for callers that it cannot tell apart. It can be
+        hashed, and is not None."""
+        ...
+
     async def initialize(self, session: Session, principal: Principal) -> Opened:
         """Open this server's side of a client's session. Raises `Refusal`."""
         ...

@@ -22,8 +22,6 @@ class Snapshot(Struct, frozen=True, eq=False):
     """By name: `""` is the shared door of all servers, the others are single servers."""
     lease: Lease
     """Who still needs this world; upstreams it names are stopped only when nobody does."""
-    list_seconds: float = 10.0
-    """How long a list waits for a slow server before it is left out."""
 
     def door(self, call: Call) -> Door:
         """Where the call came in."""

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Iterable
 
 from toolgate import __version__, fanout
+from toolgate.catalog.lists import Lists
 from toolgate.errors import Refusal
 from toolgate.model import Call, Principal
 from toolgate.ports import Outbound, Upstream
@@ -52,8 +53,8 @@ async def _listed(door: Door, principal: Principal, seconds: float) -> list[Entr
         )
         return await fanout.result_of(await upstream.exchange(out), number)
 
-    found, _ = await fanout.lists(door, call, ask, seconds=seconds)
-    return found[door.name].entries
+    found = await fanout.lists(door, call, principal, ask, fanout.Patience(seconds=seconds), Lists())
+    return found.lists[door.name].entries
 
 
 def _call(door: Door) -> Call:

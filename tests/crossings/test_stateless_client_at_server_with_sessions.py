@@ -126,7 +126,7 @@ def test_logs_are_for_the_calls_that_asked_and_as_loud_as_they_asked(gateway: Ga
 
 
 def test_a_client_that_closes_the_stream_cancels_at_the_server(gateway: Gateway, desk: Desk) -> None:
-    """E36, E42: closing is the cancel of 2026-07-28; servers with sessions are told by a notification."""
+    """P12.1, E36, E42: closing is the cancel of 2026-07-28; servers with sessions are told by a notification."""
     desk.started.clear()
     desk.cancelled.clear()
     desk.seen.clear()

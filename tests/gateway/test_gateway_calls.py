@@ -10,7 +10,7 @@ from toolgate.ledger.verify import verify
 
 @pytest.mark.parametrize("number", [-1, "1", "", 2**70])
 def test_an_id_comes_back_with_its_value_and_type(gateway: Running, number: object) -> None:
-    """E01, E02."""
+    """P5.2, E01, E02."""
     status, _, answer = gateway.modern("tools/call", {"name": "read_account", "arguments": {}}, number=number)
     assert (status, answer["id"]) == (200, number)
     assert answer["result"]["content"][0]["text"] == "read_account"
@@ -20,7 +20,7 @@ def test_an_id_comes_back_with_its_value_and_type(gateway: Running, number: obje
 
 
 def test_the_clients_credential_never_reaches_the_server(gateway: Running) -> None:
-    """E26, E77."""
+    """P15.3, E26, E77."""
     gateway.modern("tools/call", {"name": "read_account", "arguments": {}})
     names = {name.lower() for name in Bank.seen[-1]["headers"]}
     assert not names & {"authorization", "x-api-key", "cookie"}
@@ -45,7 +45,7 @@ def test_a_large_amount_is_refused_with_the_rules_reason_and_recorded(gateway: R
 
 
 def test_hidden_and_unknown_read_the_same(gateway: Running) -> None:
-    """E80: nobody finds out by calling what is there."""
+    """P8.3, E80: nobody finds out by calling what is there."""
     hidden = gateway.modern("tools/call", {"name": "close_account", "arguments": {}}, key="guest")
     hidden[2]["error"]["message"] = hidden[2]["error"]["message"].replace("close_account", "no_such_tool")
     unknown = gateway.modern("tools/call", {"name": "no_such_tool", "arguments": {}}, key="guest")
@@ -91,7 +91,7 @@ def test_a_server_that_lies_costs_that_call_only(gateway: Running, tool: str) ->
 def test_nobody_is_let_in_without_an_accepted_credential_and_it_is_recorded(
     gateway: Running, key: str
 ) -> None:
-    """ID-09."""
+    """P15.1, ID-09."""
     status, headers, answer = gateway.modern("tools/list", key=key)
     assert (status, answer["error"]["data"]["reason"]) == (401, "unauthenticated")
     assert headers["www-authenticate"].startswith("Bearer")
@@ -101,7 +101,7 @@ def test_nobody_is_let_in_without_an_accepted_credential_and_it_is_recorded(
 
 
 def test_a_session_belongs_to_the_caller_that_opened_it(gateway: Running) -> None:
-    """E27, A3: a foreign, an invented and an ended session are all just unknown."""
+    """P3.2, E27, A3: a foreign, an invented and an ended session are all just unknown."""
     session = gateway.initialize()
     call = {"name": "read_account", "arguments": {}}
     assert (

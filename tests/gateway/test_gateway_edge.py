@@ -23,7 +23,7 @@ HEADERS = {**JSON, **bearer("teller"), "MCP-Protocol-Version": MODERN, "Mcp-Meth
     ],
 )
 def test_a_bad_header_is_refused(gateway: Running, change: dict[str, str], status: int, code: int) -> None:
-    """E13, E14, E17, E75."""
+    """P6.1, E13, E14, E17, E75."""
     answered, _, text = gateway.send("POST", "/mcp", json.dumps(CALL).encode(), {**HEADERS, **change})
     assert (answered, json.loads(text)["error"]["code"]) == (status, code)
 
@@ -48,13 +48,13 @@ def test_a_bad_header_is_refused(gateway: Running, change: dict[str, str], statu
     ],
 )
 def test_a_bad_body_gets_the_error_it_deserves(gateway: Running, body: bytes, status: int, code: int) -> None:
-    """E02, E04, E07, E08, E09."""
+    """P5.1, P4.1, E02, E04, E07, E08, E09."""
     answered, _, text = gateway.send("POST", "/mcp", body, HEADERS)
     assert (answered, json.loads(text)["error"]["code"]) == (status, code)
 
 
 def test_each_message_of_a_batch_is_answered_for_itself(gateway: Running) -> None:
-    """E04: what one of them gets wrong costs the others nothing, and their ids stay with them."""
+    """P3.4, E04: what one of them gets wrong costs the others nothing, and their ids stay with them."""
     batch = [
         {"jsonrpc": "2.0", "id": "a", "method": "ping"},
         {"jsonrpc": "2.0", "id": 2, "method": "no/such"},
@@ -74,7 +74,7 @@ def test_an_error_carries_the_id_of_its_request_in_sessions_too(gateway: Running
 
 
 def test_other_methods_are_told_what_is_allowed(gateway: Running) -> None:
-    """E37."""
+    """P6.4, E37."""
     assert gateway.send("GET", "/mcp")[1]["allow"] == "POST"
     assert gateway.send("PUT", "/mcp")[0] == 405
     assert gateway.send("GET", "/nothing")[0] == 404
@@ -113,7 +113,7 @@ def test_smuggling_and_endless_headers_end_the_connection(
 
 
 def test_a_page_that_may_not_call_is_not_let_to_read_the_refusal(gateway: Running) -> None:
-    """E75."""
+    """P6.6, E75."""
     foreign = gateway.send("POST", "/mcp", b"{}", {**HEADERS, "Origin": "https://evil.example.com"})
     assert (foreign[0], foreign[1].get("access-control-allow-origin")) == (403, None)
     ours = gateway.send("POST", "/mcp", b"{}", {**HEADERS, "Origin": "http://localhost:3000"})

@@ -82,7 +82,7 @@ def test_a_hidden_tool_stays_hidden_whatever_its_headers_say(gateway: Running) -
 
 
 def test_a_header_that_no_schema_declares_passes_unchanged(gateway: Running) -> None:
-    """E20."""
+    """P16.1, E20."""
     assert call(gateway, {}, {"Mcp-Param-Else": " x"}, name="read_account") == (200, None)
     assert {name.lower(): value for name, value in Bank.seen[-1]["headers"].items()}["mcp-param-else"] == "x"
 
@@ -94,7 +94,7 @@ def test_a_client_with_a_session_sends_no_such_headers(gateway: Running) -> None
 
 
 def test_a_tool_that_declares_headers_wrongly_is_left_out_of_lists(gateway: Running) -> None:
-    """E63: one bad tool must not cost the list, and the log says which and why."""
+    """P6.5, E63: one bad tool must not cost the list, and the log says which and why."""
     tools = [tool["name"] for tool in gateway.modern("tools/list")[2]["result"]["tools"]]
     assert ("route_payment" in tools, "route_wrongly" in tools) == (True, False)
     assert (gateway.folder / "stderr").read_text().count("bank/route_wrongly is left out") == 1

@@ -7,10 +7,11 @@ import pytest
 from policy_support import policy_of, rule, see, tool
 
 from toolgate.catalog.tools import Catalog
-from toolgate.model import Effect, Kind
+from toolgate.model import Effect
 from toolgate.policy.patterns import Glob
 from toolgate.policy.tool_facts import Said, overlaid
 from toolgate.protocol.merge import Entry
+from toolgate.protocol.methods import METHODS
 
 
 def catalog(**tools: dict[str, Any]) -> Catalog:
@@ -18,7 +19,7 @@ def catalog(**tools: dict[str, Any]) -> Catalog:
     entries = [
         Entry(name, msgspec.Raw(msgspec.json.encode({"name": name, **one}))) for name, one in tools.items()
     ]
-    listed.note(Kind.TOOL, "bank", entries)
+    listed.note(METHODS["tools/list"], "bank", entries)
     return listed
 
 

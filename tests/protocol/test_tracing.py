@@ -36,6 +36,7 @@ def test_a_later_version_is_read_as_far_as_it_is_known():
 
 
 def test_the_meta_goes_before_the_header():
+    """E82: and what is no trace context is dropped without a word."""
     other = PARENT.replace("0af", "1af")
     assert incoming({"_meta": {"traceparent": PARENT}}, other) == PARENT
     assert incoming({"_meta": {"traceparent": 7}}, other) == other

@@ -1,19 +1,21 @@
 """What the servers last said of their tools, resources and prompts: facts for policy, by target. No I/O."""
 
 import logging
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from toolgate.catalog.lists import Lists
 from toolgate.model import Kind, Target
+from toolgate.ports import Clock
+from toolgate.protocol import names
 from toolgate.protocol.merge import Entry
+from toolgate.protocol.methods import Method
 from toolgate.protocol.param_headers import Declared, declared
 
 _log = logging.getLogger("toolgate.catalog")
-
-MAX_ENTRIES = 10_000
-"""Per server and kind: a server that lists more keeps its first ones."""
 
 
 class _Facts(msgspec.Struct):
@@ -52,19 +54,42 @@ def _declared(raw: msgspec.Raw) -> Declared | None:
 class Catalog:
     """Remembers the entries of the last complete list of each server."""
 
-    def __init__(self) -> None:
-        self._entries: dict[tuple[Kind, str], dict[str, msgspec.Raw]] = {}
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self.lists = Lists(clock)
+        """Whole lists, for as long as their servers let them be remembered."""
         self.param_headers: dict[Target, Declared] = {}
         """What tools want repeated in `Mcp-Param-*`, for those that want anything."""
+        self._alerted: set[tuple[str, str, str]] = set()
         self._unusable: dict[str, frozenset[str]] = {}
+        self._entries: dict[tuple[str, str], dict[str, msgspec.Raw]] = {}
+        self._noted: dict[tuple[str, str], Sequence[Entry]] = {}
+        self._marks: dict[tuple[str, str], dict[str, str]] = {}
 
-    def note(self, kind: Kind, server: str, entries: Iterable[Entry]) -> frozenset[str]:
+    def note(self, method: Method, server: str, entries: Sequence[Entry]) -> frozenset[str]:
         """A complete list of one server: replaces what was known. The names that no client may be shown."""
-        known = {entry.name: entry.raw.copy() for entry, _ in zip(entries, range(MAX_ENTRIES), strict=False)}
-        self._entries[kind, server] = known
-        return self._note_headers(server, known) if kind is Kind.TOOL else frozenset()
+        key = method.items, server
+        tools = method.kind is Kind.TOOL
+        if self._noted.get(key) is not entries:
+            self._noted[key] = entries
+            known = {entry.name: entry.raw for entry in entries}
+            self._alert(method, server, self._entries.get(key, {}), known)
+            self._entries[key] = known
+            odd = [name for name in known if method.key == "name" and names.may_need_alias(name)]
+            self._marks[key] = {names.mark(name): name for name in odd}
+            if tools:
+                self._note_headers(server, known)
+        return self._unusable.get(server, frozenset()) if tools else frozenset()
 
-    def _note_headers(self, server: str, tools: Mapping[str, msgspec.Raw]) -> frozenset[str]:
+    def _alert(
+        self, method: Method, server: str, before: Mapping[str, msgspec.Raw], now: Mapping[str, msgspec.Raw]
+    ) -> None:
+        """A definition that was judged once may become another behind everybody's back: said once for each (E79)."""
+        for name in before.keys() & now.keys():
+            if bytes(before[name]) != bytes(now[name]) and (method.items, server, name) not in self._alerted:
+                self._alerted.add((method.items, server, name))
+                _log.warning("%s: %s: %r is not what it was when last listed", server, method.items, name)
+
+    def _note_headers(self, server: str, tools: Mapping[str, msgspec.Raw]) -> None:
         found = {name: _declared(raw) for name, raw in tools.items() if b'"x-mcp-header"' in bytes(raw)}
         others = {target: one for target, one in self.param_headers.items() if target.server != server}
         ours = {Target(Kind.TOOL, server, name): one for name, one in found.items() if one}
@@ -73,11 +98,10 @@ class Catalog:
         for name in sorted(unusable - self._unusable.get(server, frozenset())):
             _log.warning("%s/%s is left out of lists: its schema declares x-mcp-header wrongly", server, name)
         self._unusable[server] = unusable
-        return unusable
 
     def facts(self, target: Target) -> Mapping[str, Any] | None:
         """Title, annotations and tags of a target; None where nobody has listed it yet."""
-        raw = self._entries.get((target.kind, target.server), {}).get(target.name)
+        raw = self._entries.get((f"{target.kind}s", target.server), {}).get(target.name)
         if raw is None:
             return None
         try:
@@ -88,8 +112,12 @@ class Catalog:
 
     def knows(self, kind: Kind, server: str) -> bool:
         """Whether the server has been listed."""
-        return (kind, server) in self._entries
+        return (f"{kind}s", server) in self._entries
+
+    def marks(self, kind: Kind, server: str) -> Mapping[str, str] | None:
+        """The names that aliases stand for, by their marks; None where no list has been read yet."""
+        return self._marks.get((f"{kind}s", server))
 
     def names(self, kind: Kind, server: str) -> Iterable[str]:
         """What the server listed last, in its order."""
-        return self._entries.get((kind, server), {}).keys()
+        return self._entries.get((f"{kind}s", server), {}).keys()

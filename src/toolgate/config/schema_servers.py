@@ -59,6 +59,8 @@ class _Common(Section):
     """What the server is for, in the words of whoever runs the gateway."""
     timeout: Annotated[Seconds, between("1ms", "24h")] = written("60s")
     """How long a call may stay without a word from the server."""
+    list_ttl: Annotated[Seconds, between("0s", "24h")] = written("0s")
+    """How long the server's lists are remembered where it does not say so itself."""
     disabled: Flag = False
     """True: the server is checked with the rest of the file, and otherwise as if it were not there."""
     sql: Literal["postgres", "mysql", "sqlite", "tsql", "bigquery"] | None = None

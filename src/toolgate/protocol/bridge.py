@@ -21,6 +21,8 @@ from toolgate.model import Call
 from toolgate.protocol import jsonrpc, modern, names, versions
 from toolgate.protocol.methods import MAY_ASK, METHODS
 
+MAX_COMPLETIONS = 100
+
 
 class Sort(StrEnum):
     """What a message from an upstream is."""
@@ -60,6 +62,15 @@ def outbound(call: Call, number: int, own_name: str) -> bytes:
             params["_meta"] = Raw(jsonrpc.join(meta))
         parts["params"] = Raw(jsonrpc.join(params))
     return jsonrpc.join(parts)
+
+
+def own_listing(call: Call, method: str) -> Call:
+    """A list request of our own on behalf of a client that made this call."""
+    said = call.params.get("_meta")
+    meta = {key: said[key] for key in said if key != "progressToken"} if isinstance(said, dict) else None
+    params = {"_meta": meta} if meta else {}
+    body = jsonrpc.raw({"jsonrpc": "2.0", "id": 0, "method": method, "params": params})
+    return Call(call.revision, call.door, method, bytes(body), params, id=b"0", session=call.session)
 
 
 def next_page(message: bytes, cursor: str) -> bytes:
@@ -122,6 +133,8 @@ class Return:
         if bytes(parts.get("id", Raw(b"null"))) != self._number:
             raise lie("a result with another id")
         failed = self._method == "tools/call" and jsonrpc.is_tool_error(parts["result"])
+        if self._method == "completion/complete":
+            parts["result"] = _at_most(MAX_COMPLETIONS, parts["result"])
         parts["id"] = self._id
         if self._shared:
             parts["result"] = self._with_joined_uris(parts["result"])
@@ -226,6 +239,22 @@ def fields(message: bytes | Raw) -> dict[str, Raw]:
         return jsonrpc.fields(message)
     except ValueError as error:
         raise lie(f"not a JSON object: {error}") from None
+
+
+def _at_most(count: int, result: Raw) -> Raw:
+    """A completion with so many values (E60)."""
+    parts = fields(result)
+    completion = fields(parts.get("completion", Raw(b"{}")))
+    try:
+        values = jsonrpc.items(completion.get("values", Raw(b"[]")))
+    except ValueError as error:
+        raise lie(f"not a completion: {error}") from None
+    if len(values) <= count:
+        return result
+    completion["values"] = Raw(jsonrpc.join_array(values[:count]))
+    completion["hasMore"] = Raw(b"true")
+    parts["completion"] = Raw(jsonrpc.join(completion))
+    return Raw(jsonrpc.join(parts))
 
 
 def lie(reason: str) -> Refusal:

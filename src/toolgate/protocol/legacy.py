@@ -6,6 +6,7 @@ from toolgate.errors import INVALID_PARAMS, METHOD_NOT_FOUND, Refusal
 from toolgate.model import Call
 from toolgate.protocol import methods, versions
 from toolgate.protocol.headers import Headers
+from toolgate.protocol.params import check
 
 MAX_SESSION_TEXT = 4096
 
@@ -37,7 +38,8 @@ def read(
         session_text=session_text(headers),
     )
     if method and id is not None:
-        call.name = _name(method, params)
+        call.name = _name(method, params, door)
+        check(method, params)
     return call
 
 
@@ -49,17 +51,22 @@ def _revision(headers: Headers, method: str) -> str:
     return headers.version
 
 
-def _name(method: str, params: dict[str, Any]) -> str:
+def _name(method: str, params: dict[str, Any], door: str) -> str:
     known = methods.find(method, modern=False)
-    if known is None:
-        text = f"Method not found: {method[:128]}."
-        raise Refusal("protocol", "unknown_method", text, code=METHOD_NOT_FOUND, status=200)
-    if not known.name:
+    if known is None and not methods.passes(method, door):
+        raise unknown_method(method)
+    if known is None or not known.name:
         return ""
     name = params.get(known.name)
     if not isinstance(name, str):
         raise Refusal.invalid(f"params.{known.name} is required.", code=INVALID_PARAMS)
     return name
+
+
+def unknown_method(method: str) -> Refusal:
+    """The method does not exist for clients with sessions."""
+    text = f"Method not found: {method[:128]}."
+    return Refusal("protocol", "unknown_method", text, code=METHOD_NOT_FOUND, status=200)
 
 
 def session_text(headers: Headers) -> str | None:

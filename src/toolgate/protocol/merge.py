@@ -16,6 +16,7 @@ MISSING = "io.toolgate/missing"
 """`_meta` key that names servers whose entries are not in a list, with the reason."""
 
 MAX_INSTRUCTIONS = 16 * 1024
+MAX_TTL_MS = 24 * 60 * 60 * 1000
 
 
 class Entry(Struct, frozen=True):
@@ -32,6 +33,21 @@ class Page(Struct, frozen=True):
     cursor: str | None
     rest: dict[str, Raw]
     """The other fields of the result."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it may be remembered: what the server says, within 0 and 24 h (E86)."""
+        try:
+            ttl = jsonrpc.value(self.rest.get("ttlMs", Raw(b"0")))
+        except ValueError:
+            return 0.0
+        usable = isinstance(ttl, int) and not isinstance(ttl, bool)
+        return min(max(ttl, 0), MAX_TTL_MS) / 1000 if usable else 0.0
+
+    @property
+    def public(self) -> bool:
+        """Whether the server lets everybody have it."""
+        return jsonrpc.text(self.rest.get("cacheScope")) == "public"
 
 
 def page(result: Raw, method: Method) -> Page:
@@ -94,36 +110,30 @@ def behind_shared_door(entry: Entry, method: Method, server: str, separator: str
     if method.key == "name":
         parts["name"] = jsonrpc.raw(names.join(server, entry.name, separator))
         if b"ui://" in bytes(entry.raw):
-            _join_ui(parts, server)
+            names.join_ui(parts, server)
     else:
         parts[method.key] = jsonrpc.raw(names.join_uri(server, entry.name))
     return Raw(jsonrpc.join(parts))
 
 
-def _join_ui(parts: dict[str, Raw], server: str) -> None:
-    try:
-        meta = jsonrpc.fields(parts["_meta"]) if "_meta" in parts else {}
-        if "ui" not in meta:
-            return
-        settings = jsonrpc.fields(meta["ui"])
-    except ValueError:
-        return  # No object where one belongs: there is nothing to put behind the door.
-    uri = jsonrpc.text(settings.get("resourceUri"))
-    if uri is not None:
-        settings["resourceUri"] = jsonrpc.raw(names.join_uri(server, uri))
-        meta["ui"] = Raw(jsonrpc.join(settings))
-        parts["_meta"] = Raw(jsonrpc.join(meta))
-
-
 def listing(
-    items: Sequence[Raw], method: Method, *, rest: dict[str, Raw], missing: dict[str, str], modern: bool
+    items: Sequence[Raw],
+    method: Method,
+    *,
+    rest: dict[str, Raw],
+    missing: dict[str, str],
+    modern: bool,
+    seconds: float,
 ) -> Raw:
-    """One complete page. What is filtered by caller is private, however public its sources are (RG-10)."""
+    """One complete page that holds for so many `seconds`.
+
+    What is filtered by caller is private, however public its sources are (RG-10).
+    """
     parts = {method.items: Raw(jsonrpc.join_array(list(items))), **rest}
     if modern:
         parts["resultType"] = Raw(b'"complete"')
         parts["cacheScope"] = Raw(b'"private"')
-        parts.setdefault("ttlMs", Raw(b"0"))
+        parts["ttlMs"] = Raw(b"%d" % (0 if missing else seconds * 1000))
     if missing:
         meta = jsonrpc.fields(parts["_meta"]) if "_meta" in parts else {}
         meta[MISSING] = jsonrpc.raw([{"server": name, "reason": why} for name, why in missing.items()])

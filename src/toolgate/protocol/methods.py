@@ -46,29 +46,49 @@ class Method(Struct, frozen=True):
 MAY_ASK = frozenset({"prompts/get", "resources/read", "tools/call"})
 """What may be answered with questions (2026-07-28, basic/patterns/mrtr)."""
 
-METHODS: dict[str, Method] = {
-    "completion/complete": Method(Way.UNARY, repeatable=True),
-    "initialize": Method(Way.OPENING, modern=False),
-    "logging/setLevel": Method(Way.SPREAD, modern=False),
-    "ping": Method(Way.LOCAL, modern=False),
-    "prompts/get": Method(Way.UNARY, Kind.PROMPT, "name", repeatable=True),
-    "prompts/list": Method(Way.LISTING, Kind.PROMPT, items="prompts", repeatable=True),
-    "resources/list": Method(Way.LISTING, Kind.RESOURCE, items="resources", key="uri", repeatable=True),
-    "resources/read": Method(Way.UNARY, Kind.RESOURCE, "uri", repeatable=True),
-    "resources/subscribe": Method(Way.UNARY, Kind.RESOURCE, "uri", repeatable=True, modern=False),
-    "resources/templates/list": Method(
-        Way.LISTING, Kind.RESOURCE, items="resourceTemplates", key="uriTemplate", repeatable=True
-    ),
-    "resources/unsubscribe": Method(Way.UNARY, Kind.RESOURCE, "uri", repeatable=True, modern=False),
-    "server/discover": Method(Way.OPENING, legacy=False, repeatable=True),
-    "subscriptions/listen": Method(Way.STREAM, legacy=False),
-    "tasks/cancel": Method(Way.DEFERRED, Kind.TOOL, "taskId"),
-    "tasks/get": Method(Way.DEFERRED, Kind.TOOL, "taskId", repeatable=True),
-    "tasks/result": Method(Way.DEFERRED, Kind.TOOL, "taskId", repeatable=True, modern=False),
-    "tasks/update": Method(Way.DEFERRED, Kind.TOOL, "taskId", legacy=False),
-    "tools/call": Method(Way.UNARY, Kind.TOOL, "name"),
-    "tools/list": Method(Way.LISTING, Kind.TOOL, items="tools", repeatable=True),
-}
+EXTENSION = Method(Way.UNARY)
+"""A method that only an extension knows: passed on as it is, by the door of one server (E84)."""
+
+
+class _Methods(dict[str, Method]):
+    def __missing__(self, method: str) -> Method:
+        return EXTENSION
+
+
+METHODS: dict[str, Method] = _Methods(
+    {
+        "completion/complete": Method(Way.UNARY, repeatable=True),
+        "initialize": Method(Way.OPENING, modern=False),
+        "logging/setLevel": Method(Way.SPREAD, modern=False),
+        "ping": Method(Way.LOCAL, modern=False),
+        "prompts/get": Method(Way.UNARY, Kind.PROMPT, "name", repeatable=True),
+        "prompts/list": Method(Way.LISTING, Kind.PROMPT, items="prompts", repeatable=True),
+        "resources/list": Method(Way.LISTING, Kind.RESOURCE, items="resources", key="uri", repeatable=True),
+        "resources/read": Method(Way.UNARY, Kind.RESOURCE, "uri", repeatable=True),
+        "resources/subscribe": Method(Way.UNARY, Kind.RESOURCE, "uri", repeatable=True, modern=False),
+        "resources/templates/list": Method(
+            Way.LISTING, Kind.RESOURCE, items="resourceTemplates", key="uriTemplate", repeatable=True
+        ),
+        "resources/unsubscribe": Method(Way.UNARY, Kind.RESOURCE, "uri", repeatable=True, modern=False),
+        "server/discover": Method(Way.OPENING, legacy=False, repeatable=True),
+        "subscriptions/listen": Method(Way.STREAM, legacy=False),
+        "tasks/cancel": Method(Way.DEFERRED, Kind.TOOL, "taskId"),
+        "tasks/get": Method(Way.DEFERRED, Kind.TOOL, "taskId", repeatable=True),
+        "tasks/result": Method(Way.DEFERRED, Kind.TOOL, "taskId", repeatable=True, modern=False),
+        "tasks/update": Method(Way.DEFERRED, Kind.TOOL, "taskId", legacy=False),
+        "tools/call": Method(Way.UNARY, Kind.TOOL, "name"),
+        "tools/list": Method(Way.LISTING, Kind.TOOL, items="tools", repeatable=True),
+    }
+)
+
+
+_NOT_FOR_SERVERS = ("elicitation/", "notifications/", "roots/", "sampling/", "tasks/")
+"""What is never asked of a server, or not without binding its ids to the caller (E73)."""
+
+
+def passes(method: str, door: str) -> bool:
+    """Whether a method that is none of ours goes on to the server behind this door."""
+    return bool(door) and method not in METHODS and not method.startswith(_NOT_FOR_SERVERS)
 
 
 def find(method: str, *, modern: bool) -> Method | None:

@@ -11,6 +11,7 @@ from toolgate.errors import INVALID_PARAMS, METHOD_NOT_FOUND, UNSUPPORTED_VERSIO
 from toolgate.model import Call
 from toolgate.protocol import methods, versions
 from toolgate.protocol.headers import Headers, decode_value, mismatch
+from toolgate.protocol.params import check
 
 META = "io.modelcontextprotocol/"
 VERSION_KEY = META + "protocolVersion"
@@ -40,8 +41,9 @@ def read(headers: Headers, message: dict[str, Any], id: bytes, body: bytes, door
     name = _named(headers, params, known.name) if known and known.name else ""
     if not versions.is_modern(revision):
         raise _unsupported(revision)
-    if known is None:
+    if known is None and not methods.passes(method, door):
         raise unknown_method(method)
+    check(method, params)
     return Call(
         revision=revision,
         door=door,

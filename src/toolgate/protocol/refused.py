@@ -10,7 +10,7 @@
 from toolgate.errors import Refusal
 from toolgate.protocol import jsonrpc, versions
 
-_SPEAKING_STATUSES = frozenset({400, 401, 403, 404, 405, 406, 413, 415, 431})
+_SPEAKING_STATUSES = frozenset({400, 401, 403, 404, 405, 406, 409, 413, 415, 429, 431})
 _STAGES_OF_THE_EDGE = frozenset({"protocol", "session", "identity", "edge"})
 
 

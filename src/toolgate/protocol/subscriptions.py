@@ -3,6 +3,7 @@
 https://modelcontextprotocol.io/specification/2026-07-28/basic/patterns/subscriptions
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ KIND_OF = {
     LIST_CHANGED["promptsListChanged"]: Kind.PROMPT,
     LIST_CHANGED["resourcesListChanged"]: Kind.RESOURCE,
 }
+
+_NEWS = re.compile(rb'"method"\s*:\s*"(notifications/(?:tools|prompts|resources)/list_changed)"')
 
 MAX_URIS = 1000
 MAX_ID = 1024
@@ -173,6 +176,12 @@ def news(parts: dict[str, Raw], agreed: Wanted, id: bytes, server: str | None) -
 def _covers(uris: tuple[str, ...], uri: str) -> bool:
     """Whether a resource was asked for: itself, or one that it is part of."""
     return any(uri == one or uri.startswith(one.rstrip("/") + "/") for one in uris)
+
+
+def changed_kind(message: bytes) -> Kind | None:
+    """Which of its lists a server says has changed; None for every other message."""
+    found = _NEWS.search(message)
+    return None if found is None else KIND_OF[found[1].decode()]
 
 
 def finished(id: bytes) -> bytes:

@@ -3,7 +3,7 @@
 An unknown name and a hidden one read the same to the caller (E80); which it was is for the record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 
@@ -11,7 +11,7 @@ from toolgate.errors import INVALID_PARAMS, Refusal
 from toolgate.model import Call, Kind, Target
 from toolgate.ports import Upstream
 from toolgate.protocol import names
-from toolgate.protocol.methods import METHODS
+from toolgate.protocol.methods import EXTENSION, METHODS
 
 KNOWN = 4096
 """Routes a door remembers. Names come from callers and have no end: when it is full it starts anew."""
@@ -35,6 +35,10 @@ class Door(Struct, frozen=True, eq=False):
     name: str
     servers: Mapping[str, Upstream]
     separator: str
+    list_seconds: Mapping[str, float] = {}
+    """How long the lists of servers hold that do not say so themselves, by server."""
+    marks: Callable[[Kind, str], Mapping[str, str] | None] = lambda kind, server: None
+    """A server's own names by the marks of their aliases (E49); None where its list was never read."""
     known: dict[tuple[str, str], Route] = field(default_factory=dict)
     """Routes by method and name, already found; bounded by `KNOWN`."""
 
@@ -45,7 +49,7 @@ class Door(Struct, frozen=True, eq=False):
 
 
 def resolve(door: Door, call: Call) -> Route:
-    """The target of a call. Raises `Refusal` (-32602) where the door leads to no such server."""
+    """The target of a call. Raises `Refusal` (-32602) where the door leads to no such server, and `Unlearned`."""
     if not call.name or len(call.name) > LONG:
         return _find(door, call)
     key = (call.method, call.name)
@@ -64,7 +68,29 @@ def _find(door: Door, call: Call) -> Route:
     upstream = door.servers.get(server)
     if upstream is None:
         raise unknown(kind, name, reason=f"no server {server!r} behind door {door.name!r}")
+    if door.shared and kind in (Kind.TOOL, Kind.PROMPT):
+        own = _behind_alias(door, kind, name, server, own)
     return Route(Target(kind, server, own), upstream)
+
+
+class Unlearned(Exception):
+    """A name may be an alias, and the list that would tell was never read. `method` reads it."""
+
+    def __init__(self, server: str, method: str) -> None:
+        super().__init__(f"{server}: {method}")
+        self.server = server
+        self.method = method
+
+
+def _behind_alias(door: Door, kind: Kind, name: str, server: str, own: str) -> str:
+    mark = names.marked(name)
+    if mark is None:
+        return own
+    known = door.marks(kind, server)
+    if known is None:
+        raise Unlearned(server, f"{kind}s/list")
+    whole = known.get(mark)
+    return whole if whole is not None and names.join(server, whole, door.separator) == name else own
 
 
 def resource(door: Door, uri: str) -> Target:
@@ -76,6 +102,8 @@ def _kind_and_name(call: Call) -> tuple[Kind, str]:
     method = METHODS[call.method]
     if method.name:
         return method.kind, call.name
+    if method is EXTENSION:
+        return Kind.SERVER, ""
     ref = call.params.get("ref")
     if isinstance(ref, dict):
         if isinstance(ref.get("uri"), str):

@@ -29,6 +29,10 @@ class Crossing:
         """Whether the server itself speaks this kind; its clients may be of either."""
         return await self._server.speaks(revision, principal)
 
+    def credential(self, principal: Principal) -> object:
+        """What the server is shown."""
+        return self._server.credential(principal)
+
     async def initialize(self, session: Session, principal: Principal) -> Opened:
         """Open this server's side of a client's session."""
         try:

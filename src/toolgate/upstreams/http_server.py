@@ -39,14 +39,17 @@ class HttpServer:
         headers: tuple[tuple[bytes, bytes], ...] = (),
         seconds: float = 60.0,
         revision: str | None = None,
+        per_caller: bool = True,
         clock: Clock = time.monotonic,
     ) -> None:
         """`streams` carries what stays open, `http` everything else.
 
         `headers` are the server's credentials, never the client's. `seconds` bounds each silence. `revision` pins
-        the server to one; then nothing is found out.
+        the server to one; then nothing is found out. Without `per_caller` each caller's calls are shown the same
+        credential.
         """
         self.name = name
+        self._per_caller = per_caller
         self._pinned = revision is not None
         self._clock = clock
         self._log = logging.getLogger(f"toolgate.upstream.{name}")
@@ -68,6 +71,10 @@ class HttpServer:
             name, url, http, streams=streams, headers=headers, seconds=seconds, revision=legacy
         )
         self._for_sessions: StreamableHttp | HttpSse = self._streamable
+
+    def credential(self, principal: Principal) -> object:
+        """The gateway's own, or that of each caller."""
+        return principal if self._per_caller else "shared"
 
     async def speaks(self, revision: str, principal: Principal) -> bool:
         """Whether the kind of protocol of `revision` is spoken. Raises `Refusal` where that cannot be told."""

@@ -59,6 +59,10 @@ class Stdio:
             self._audience.listens,
         )
 
+    def credential(self, principal: Principal) -> object:
+        """Each principal has a child, which may remember what it was asked."""
+        return principal.id
+
     async def speaks(self, revision: str, principal: Principal) -> bool:
         """Only revisions with a handshake are spoken to children."""
         return not is_modern(revision)

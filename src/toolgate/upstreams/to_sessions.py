@@ -13,8 +13,8 @@ from msgspec import Raw
 from toolgate.errors import INTERNAL_ERROR, METHOD_NOT_FOUND, Refusal
 from toolgate.model import Reply
 from toolgate.ports import Outbound, Upstream
-from toolgate.protocol import asking, bridge, jsonrpc, subscriptions, to_sessions
-from toolgate.protocol.methods import MAY_ASK
+from toolgate.protocol import asking, bridge, jsonrpc, modern, subscriptions, to_sessions
+from toolgate.protocol.methods import MAY_ASK, METHODS
 from toolgate.protocol.to_sessions import Request
 from toolgate.upstreams.held import Claim, HeldCalls
 from toolgate.upstreams.line import Line
@@ -39,6 +39,9 @@ class ToSessions:
 
     async def exchange(self, out: Outbound) -> Reply:
         """Send a request, return the answer in the client's words. Raises `Refusal`."""
+        if out.method not in METHODS:
+            # Nobody knows how to put the words of an extension into the other kind (E84).
+            raise modern.unknown_method(out.method)
         request = to_sessions.request(out.message, out.method)
         if out.method == "subscriptions/listen":
             return Reply(stream=self._follow(out, request))

@@ -13,7 +13,8 @@ from msgspec import Raw
 from toolgate.errors import HEADER_MISMATCH, INVALID_PARAMS, Refusal
 from toolgate.model import Principal, Reply, Session
 from toolgate.ports import Opened, Outbound, Upstream
-from toolgate.protocol import bridge, jsonrpc, param_headers, to_stateless, versions
+from toolgate.protocol import bridge, jsonrpc, legacy, param_headers, to_stateless, versions
+from toolgate.protocol.methods import METHODS
 from toolgate.protocol.to_sessions import LEVELS
 from toolgate.upstreams.news import News
 from toolgate.upstreams.questions import Questions
@@ -54,6 +55,9 @@ class ToStateless:
 
     async def exchange(self, out: Outbound) -> Reply:
         """Send a request, return the answer in the client's words. Raises `Refusal`."""
+        if out.method not in METHODS:
+            # Nobody knows how to put the words of an extension into the other kind (E84).
+            raise legacy.unknown_method(out.method)
         assert out.session is not None
         out.crossed = versions.MODERN
         if out.method == "logging/setLevel":
