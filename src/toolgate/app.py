@@ -42,6 +42,7 @@ from toolgate.listeners.asgi import Asgi
 from toolgate.listeners.edge import Edge, host_name
 from toolgate.listeners.http import App, door_name
 from toolgate.listeners.listener import Listener
+from toolgate.listeners.stdio import Stdio
 from toolgate.listeners.well_known import Pages, Resource
 from toolgate.listening import Subscribers
 from toolgate.model import Principal, Record
@@ -73,6 +74,19 @@ async def serve(path: Path) -> None:
         await gateway.aclose()
 
 
+async def serve_stdio(path: Path, output: int) -> None:
+    """Run the gateway for the one client on standard input, until that ends. `output` is where answers go.
+
+    Raises `ConfigError` where it cannot start.
+    """
+    gateway = Gateway(path, load(path))
+    try:
+        await gateway.start()
+        await gateway.run_stdio(output)
+    finally:
+        await gateway.aclose()
+
+
 class Gateway:
     """One running gateway."""
 
@@ -92,6 +106,7 @@ class Gateway:
         self._reloader: Reloader | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
+        self._stdio: Stdio | None = None
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
         self._started = False
@@ -168,6 +183,15 @@ class Gateway:
         _log.info("listening on http%s://%s/mcp", "s" if config.tls else "", config.listen)
         await self._stopping.wait()
         await asyncio.gather(*(one.stop(GRACE_SECONDS, self._forced) for one in self._listeners))
+
+    async def run_stdio(self, output: int) -> None:
+        """Serve the client on standard input; nothing listens on the network."""
+        limits = self._config.limits
+        self._stdio = Stdio(self._pipeline, json_depth=limits.json_depth, max_line=limits.body, output=output)
+        self._tasks.append(asyncio.create_task(self._watch()))
+        self._on_signals()
+        _log.info("serving standard input")
+        await self._stdio.run()
 
     async def aclose(self) -> None:
         """Stop in order: listeners are closed already; then upstreams, then the ledger, last."""
@@ -309,6 +333,8 @@ class Gateway:
     def _stop(self) -> None:
         _log.info("stopping; calls in flight may finish")
         self._pipeline.stop_listening()
+        if self._stdio is not None:
+            self._stdio.stop()
         if self._stopping.is_set():
             self._forced.set()
         self._stopping.set()

@@ -33,6 +33,9 @@ DEFAULT_CONFIG = Path("gateway.yaml")
 def run(
     config: ConfigPath = DEFAULT_CONFIG,
     check_only: Annotated[bool, typer.Option("--check", help="Only validate.")] = False,
+    stdio: Annotated[
+        bool, typer.Option("--stdio", help="Serve one client on standard input and output instead.")
+    ] = False,
 ) -> None:
     """Run the gateway. Example: toolgate run -c gateway.yaml"""
     if check_only:
@@ -42,7 +45,7 @@ def run(
 
     import uvloop
 
-    from toolgate.app import serve
+    from toolgate.app import serve, serve_stdio
     from toolgate.config.load import load
     from toolgate.telemetry.logs import set_up
 
@@ -51,7 +54,12 @@ def run(
     # A core dump would hold every secret.
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(config))
+        if stdio:
+            from toolgate.listeners.stdio import private_output
+
+            runner.run(serve_stdio(config, private_output()))
+        else:
+            runner.run(serve(config))
 
 
 @app.command()

@@ -16,6 +16,7 @@ from toolgate.identity.claims import ClaimMap
 from toolgate.identity.dpop import Dpop, Replays
 from toolgate.identity.introspection import Endpoint, Introspected
 from toolgate.identity.key_source import key_source
+from toolgate.identity.local import Local
 from toolgate.identity.possession import Possession
 from toolgate.identity.proxies import Proxies
 from toolgate.identity.signed_token import Issuer as TrustedIssuer
@@ -61,6 +62,9 @@ class Identities:
             yield load(IDENTITIES["certificates"])(subjects, self._proxies, self._clock)
         if identity.proxies is not None and identity.proxies.forwarded_user:
             yield load(IDENTITIES["forwarded"])(self._proxies)
+        yield load(IDENTITIES["local"])(
+            Local() if identity.local is None else Local(**identity.local.model_dump())
+        )
         if identity.anonymous == "loopback":
             yield load(IDENTITIES["anonymous"])()
 

@@ -76,7 +76,7 @@ class Principal(Struct, frozen=True, eq=False):
     id: str
     """Stable and unique: names sessions and upstream children. Never shown to callers."""
     method: str
-    """How it was verified: `api_key`, `jwt` or `anonymous`."""
+    """How it was verified: `api_key`, `jwt`, `anonymous` or `local`."""
     agent: str | None = None
     user: str | None = None
     tenant: str | None = None
@@ -161,6 +161,8 @@ class Call(Struct, eq=False):
     """What the client likes to read, as `Accept-Language` says it."""
     shown: Shown | None = None
     client_ip: str = ""
+    local: bool = False
+    """Came over the gateway's own standard input."""
     session_text: str | None = None
     """The sealed session id as the client sent it; `session` is what it opens to for this principal."""
     session: Session | None = None

@@ -330,8 +330,14 @@ class Pipeline:
         """What a router on the way read in `Mcp-Param-*` is what the body says (E17). Behind the policy, so that
         nobody learns of a hidden tool by its headers."""
         declared = self._catalog.param_headers.get(target)
-        if declared is not None:
-            param_headers.check(declared, call.headers, call.params.get("arguments"))
+        if declared is None:
+            return
+        arguments = call.params.get("arguments")
+        if call.local:
+            # On standard input there are no headers: those of the next hop are made of the body.
+            call.headers = param_headers.written(declared, arguments)
+        else:
+            param_headers.check(declared, call.headers, arguments)
 
     def _depart(self, call: Call, entry: Entry) -> int:
         """A number for the upstream's hop; a session's call is kept where its cancellation finds it."""

@@ -15,6 +15,7 @@ IDENTITIES = {
     "forwarded": "toolgate.identity.forwarded:Forwarded",
     "api_keys": "toolgate.identity.api_key:ApiKeys",
     "introspection": "toolgate.identity.introspection:Introspection",
+    "local": "toolgate.identity.local:LocalUser",
     "issuers": "toolgate.identity.jwt:Jwt",
 }
 POLICIES = {

@@ -283,6 +283,23 @@ class Agent(Section):
     """`suspended` ends its calls under way and refuses every other until it is active again."""
 
 
+class Local(Section):
+    """The caller of `toolgate run --stdio`: whoever started it, without a credential."""
+
+    user: Text | None = None
+    """The person; left out, the name of the account."""
+    agent: Text | None = None
+    """The program that calls."""
+    tenant: Text | None = None
+    """The organisation both belong to."""
+    roles: tuple[Text, ...] = ()
+    """Roles."""
+    scopes: tuple[Text, ...] = ()
+    """Scopes."""
+    tags: tuple[Text, ...] = ()
+    """Free marks for policies."""
+
+
 class Identity(Section):
     """Who may call."""
 
@@ -302,6 +319,8 @@ class Identity(Section):
     """Callers known by their certificate; the first subject that fits counts."""
     proxies: TrustedProxies | None = None
     """Proxies that are believed what they forward of their clients."""
+    local: Local | None = None
+    """The caller of `toolgate run --stdio`; left out, that person has no roles. Nobody else is let in by it."""
     anonymous: Literal["deny", "loopback"] = "deny"
     """What happens to a call without a credential; `loopback` accepts it, for trials on one machine."""
 
@@ -314,9 +333,13 @@ class Identity(Section):
             *_repeated("api_keys", "hash", hashes(self.api_keys)),
         ]
         somebody = self.issuers or self.api_keys or self.key_file or self.trust_domains or self.certificates
+        somebody = somebody or self.local is not None
         forwarded = self.proxies is not None and self.proxies.forwarded_user
         if not somebody and not forwarded and self.anonymous == "deny":
-            remedy = "Add 'issuers:' or 'api_keys:', or for a trial on this machine 'anonymous: loopback'."
+            remedy = (
+                "Add 'issuers:' or 'api_keys:', 'local: {}' for 'toolgate run --stdio', or for a trial on this "
+                "machine 'anonymous: loopback'."
+            )
             faults.append(((), wrong("nobody can be identified, so every call would be refused.", remedy)))
         raise_faults("Identity", faults)
         return self

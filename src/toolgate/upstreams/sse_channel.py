@@ -6,8 +6,9 @@ for that server alone (E40).
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 from urllib.parse import urljoin
 
 from toolgate.errors import Refusal
@@ -96,7 +97,7 @@ class SseChannel:
         self._response.close()
         self._end("was closed")
 
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._posts.add(task)
         task.add_done_callback(self._posts.discard)
