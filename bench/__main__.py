@@ -22,7 +22,7 @@ from bench.targets import Target
 
 _PACKAGES = {"nginx": "nginx", "wrk": "wrk", "taskset": "util-linux"}
 _RESULTS = Path(__file__).parent / "results"
-_SCENARIOS = ("calls", "scale", "decide", "start", "sessions", "reload")
+_SCENARIOS = ("calls", "scale", "decide", "start", "sessions", "streams", "reload")
 
 
 def main() -> int:
@@ -85,6 +85,7 @@ def _measure(
         "decide": lambda folder: decide(folder, effort, 5, tell),
         "start": lambda folder: lifecycle.start(folder, 2 if quick else 5, tell),
         "sessions": lambda folder: lifecycle.sessions(folder, 500 if quick else 10_000, tell),
+        "streams": lambda folder: lifecycle.streams(folder, 200 if quick else 5_000, tell),
         "reload": lambda folder: lifecycle.reload(folder, 5 if quick else 50, tell),
     }
     return {name: _attempt(scenarios[name]) for name in options.scenario or _SCENARIOS}

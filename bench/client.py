@@ -52,6 +52,14 @@ class Client:
         self._endpoint = endpoint
         return opened
 
+    def listen(self) -> None:
+        """Open the session's own stream and leave it open. Raises `WrongAnswerError`."""
+        fields = {**messages.headers(self._endpoint, "", ""), "Accept": "text/event-stream"}
+        self._connection.request("GET", self._endpoint.path, headers=fields)
+        response = self._connection.getresponse()
+        if response.status != 200:
+            raise WrongAnswerError(f"GET: HTTP {response.status}: {response.read()[:400]!r}")
+
     def close(self) -> None:
         """Drop the connection."""
         self._connection.close()

@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,32 @@ def sessions(folder: Path, count: int, tell: Callable[[str], None]) -> dict[str,
         "rss_mb_before": round(before.rss / 1e6, 1),
         "rss_mb": round(after.rss / 1e6, 1),
         "pss_mb": round(after.pss / 1e6, 1),
+    }
+
+
+def streams(folder: Path, count: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Memory of the governed gateway before and after `count` sessions opened a stream each and nothing was said."""
+    own = folder / "streams"
+    own.mkdir()
+    tell(f"{count} streams")
+    with (
+        targets.upstream(folder) as behind,
+        targets.governed(own, behind.endpoint.port) as started,
+        ExitStack() as open_ones,
+    ):
+        endpoint = replace(started.endpoint, revision=messages.SESSIONS)
+        with client.connect(endpoint) as one:
+            opened = [one.initialize() for _ in range(count)]
+        before = started.tree.memory()
+        for session in opened:
+            open_ones.enter_context(client.connect(session)).listen()
+        after = started.tree.memory()
+        client.verify(opened[-1])
+    return {
+        "streams": count,
+        "rss_mb_before": round(before.rss / 1e6, 1),
+        "rss_mb": round(after.rss / 1e6, 1),
+        "kb_each": round((after.rss - before.rss) / count / 1e3, 1),
     }
 
 

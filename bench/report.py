@@ -85,6 +85,9 @@ def checks(results: Mapping[str, Any], peers: Sequence[str]) -> list[Check]:
     if "rss_mb" in results.get("sessions", {}):
         count = results["sessions"]["sessions"]
         found.append(Check(f"RSS in MB after {count} sessions", results["sessions"]["rss_mb"], 120))
+    if "kb_each" in results.get("streams", {}):
+        count = results["streams"]["streams"]
+        found.append(Check(f"KB for each of {count} idle streams", results["streams"]["kb_each"], 40))
     return found
 
 
@@ -186,7 +189,7 @@ def _decisions(decide: Mapping[str, Any]) -> list[Check]:
 
 
 def _lines(results: Mapping[str, Any], found: Sequence[Check]) -> list[str]:
-    parts = {name: results[name] for name in ("start", "sessions", "reload") if name in results}
+    parts = {name: results[name] for name in ("start", "sessions", "streams", "reload") if name in results}
     told = [
         f"{name}: " + ", ".join(f"{key} {value}" for key, value in part.items())
         for name, part in parts.items()

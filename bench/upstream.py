@@ -112,6 +112,10 @@ class Connection(asyncio.Protocol):
         elif method == b"GET" and self._url == b"/calls":
             count = b"%d" % self._answers.calls
             self._write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(count), count))
+        elif method == b"GET":
+            # A session's own stream, on which nothing is ever said.
+            kind = b"content-type: text/event-stream\r\ntransfer-encoding: chunked"
+            self._write(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % kind)
         else:
             status = b"204 No Content" if method == b"DELETE" else b"405 Method Not Allowed"
             self._write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\n\r\n" % status)

@@ -217,7 +217,13 @@ REQUIREMENTS = (
         "One a server session for several principals with session servers",
         "crossings/test_stateless_client_at_server_with_sessions.py::test_sessions_at_the_server_belong_to_one_principal_and_one_set_of_capabilities",
     ),
-    Requirement("E33", SESSIONS, "Last-Event-ID", "", "all of it"),
+    Requirement(
+        "E33",
+        SESSIONS,
+        "Last-Event-ID",
+        "gateway/test_gateway_streams.py::test_an_id_of_somebody_else_replays_nothing",
+        "",
+    ),
     Requirement(
         "E34", SESSIONS, "A server closes an SSE connection and sent retry (SEP-1699)", "", "all of it"
     ),
@@ -226,8 +232,8 @@ REQUIREMENTS = (
         "E36",
         ALL,
         "The client disconnects",
-        "crossings/test_stateless_client_at_server_with_sessions.py::test_a_client_that_closes_the_stream_cancels_at_the_server",
-        "clients with sessions, whose calls go on",
+        "gateway/test_gateway_streams.py::test_a_call_goes_on_without_its_client_and_is_replayed_from_where_it_was_lost",
+        "",
     ),
     Requirement(
         "E37", ALL, "DELETE", "gateway/test_gateway_edge.py::test_other_methods_are_told_what_is_allowed"

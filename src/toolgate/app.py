@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import signal
 import socket
 import ssl
@@ -106,6 +107,7 @@ class Gateway:
         self._reloader: Reloader | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
+        self._app: App | None = None
         self._stdio: Stdio | None = None
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
@@ -163,9 +165,10 @@ class Gateway:
 
     async def run(self) -> None:
         """Listen until a signal says stop."""
+        _allow_descriptors()
         config = self._config
         edge = edge_of(config)
-        app = App(self._pipeline, edge, self._pages())
+        app = self._app = App(self._pipeline, edge, self._pages())
         self._listeners = [Listener(app, edge, tls=_tls(config))]
         binds = [config.listen]
         if config.admin is not None:
@@ -198,6 +201,8 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._app is not None:
+            await self._app.aclose()
         if self._reloader is not None:
             await self._reloader.aclose()
         await self._kit.pool.aclose()
@@ -345,6 +350,14 @@ class Gateway:
                 await self._reloader.reload()
 
         self._tasks.append(asyncio.create_task(reload()))
+
+
+def _allow_descriptors() -> None:
+    """Streams stay open at both ends: take as many descriptors as this account may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _tls(config: GatewayConfig) -> ssl.SSLContext | None:

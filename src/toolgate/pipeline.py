@@ -257,12 +257,19 @@ class Pipeline:
         session = self._session(call, principal)
         if session is None or call.session_text is None:
             raise legacy.unknown_session()
+        call.session = session
         self._sessions.end(session)
         for owner, number in list(self._flights):
             if owner == session.id:
                 self._take_back(owner, number)
         servers = world.door(call).servers.values()
         await asyncio.gather(*(server.forget(session, principal) for server in servers))
+
+    async def session_of(self, call: Call) -> Session:
+        """The session that a request without a message names. Raises `Refusal`: 401, or 404 for a foreign one."""
+        session = self._session(call, await self.snapshot.identify(call))
+        assert session is not None, "only stateless clients have none"
+        return session
 
     # Steps
 

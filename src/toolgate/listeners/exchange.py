@@ -11,7 +11,7 @@ from toolgate.errors import Refusal
 from toolgate.listeners import edge as at_edge
 from toolgate.listeners.edge import Edge
 from toolgate.listeners.head import Head
-from toolgate.model import Call, Reply, Shown
+from toolgate.model import Call, Reply, Session, Shown
 from toolgate.protocol import refused, sse, versions
 from toolgate.protocol.headers import accepts_json
 
@@ -145,6 +145,12 @@ class Exchange:
         if self._gone:
             self._cancel()
 
+    @property
+    def session(self) -> Session | None:
+        """The session of the call that is being answered, where the client opened one."""
+        call = self._taking_back
+        return call.session if call is not None and call.session_text is not None else None
+
     def may_be_taken_back(self, call: Call) -> None:
         """The client can cancel this call by a message; then there is no answer (E43)."""
         self._taking_back = call
@@ -258,29 +264,27 @@ class Exchange:
 
     # Streams
 
-    async def stream(self, reply: Reply) -> None:
-        """Send a reply that comes message by message."""
-        messages = reply.stream
-        assert messages is not None
+    async def events(self, events: AsyncGenerator[bytes, None]) -> None:
+        """Send a stream of events, written already. Closes `events`."""
         self._start_stream(_STREAM)
         pending: asyncio.Future[bytes | None] | None = None
         try:
             while True:
-                pending = pending or asyncio.ensure_future(_next(messages))
+                pending = pending or asyncio.ensure_future(_next(events))
                 await asyncio.wait((pending,), timeout=KEEP_ALIVE)
                 if not pending.done():
                     await self._more(sse.KEEP_ALIVE)
                     continue
-                message, pending = pending.result(), None
-                if message is None:
+                event, pending = pending.result(), None
+                if event is None:
                     self._end_stream()
                     return
-                await self._more(sse.write(message))
+                await self._more(event)
         finally:
             if pending is not None:
                 pending.cancel()
                 await asyncio.wait((pending,))
-            await messages.aclose()
+            await events.aclose()
 
     def _start_stream(self, headers: Fields) -> None:
         self._started = True
@@ -323,5 +327,5 @@ def _lines(status: int, headers: Fields) -> bytes:
     return lines
 
 
-async def _next(messages: AsyncGenerator[bytes, None]) -> bytes | None:
-    return await anext(messages, None)
+async def _next(events: AsyncGenerator[bytes, None]) -> bytes | None:
+    return await anext(events, None)

@@ -5,7 +5,7 @@ nothing after it asks again.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Any
 
 from toolgate.errors import Refusal
@@ -13,10 +13,11 @@ from toolgate.listeners import edge as at_edge
 from toolgate.listeners.edge import Edge
 from toolgate.listeners.exchange import JSON, Exchange
 from toolgate.listeners.head import Head
+from toolgate.listeners.resumption import Streams
 from toolgate.listeners.well_known import Pages
-from toolgate.model import Call, Reply
+from toolgate.model import Call, Reply, Session
 from toolgate.pipeline import Pipeline
-from toolgate.protocol import batch, jsonrpc, legacy, modern, refused, versions
+from toolgate.protocol import batch, jsonrpc, legacy, modern, refused, sse, versions
 from toolgate.protocol.headers import mismatch
 
 
@@ -27,6 +28,11 @@ class App:
         self._pipeline = pipeline
         self._edge = edge
         self._pages = pages
+        self._streams = Streams()
+
+    async def aclose(self) -> None:
+        """Let go of streams that clients might have taken up again."""
+        await self._streams.aclose()
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
@@ -41,7 +47,7 @@ class App:
             if reply.stream is None:
                 exchange.reply(reply)
             else:
-                await exchange.stream(reply)
+                await exchange.events(self._events(exchange.session, reply.stream))
         except Refusal as refusal:
             exchange.refuse(self._challenged(refusal, exchange))
         except asyncio.CancelledError as end:
@@ -49,6 +55,14 @@ class App:
                 raise
         except Exception as error:  # noqa: BLE001 - the last place where a bug can be told apart from a no
             exchange.broken(error)
+
+    def _events(
+        self, session: Session | None, messages: AsyncGenerator[bytes, None]
+    ) -> AsyncGenerator[bytes, None]:
+        """Messages as events: with ids where the client may take the stream up again."""
+        if session is None:
+            return _written(messages)
+        return self._streams.answering(session.id, messages, primed=_knows_priming(session))
 
     def _door(self, head: Head) -> str:
         if head.door is None:
@@ -164,11 +178,33 @@ class App:
         )
         if method == "DELETE":
             await self._pipeline.end(call)
+            if call.session is not None:
+                self._streams.forget(call.session.id)
             exchange.answer(204, (), b"")
             return None
+        session = await self._pipeline.session_of(call)
+        events = await self._streams.listening(
+            session.id,
+            exchange.headers.last_event_id,
+            lambda: self._pipeline.listen(call),
+            primed=_knows_priming(session),
+        )
         exchange.watch()
-        exchange.may_be_taken_back(call)
-        return await self._pipeline.listen(call)
+        await exchange.events(events)
+        return None
+
+
+async def _written(messages: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    try:
+        async for message in messages:
+            yield sse.write(message)
+    finally:
+        await messages.aclose()
+
+
+def _knows_priming(session: Session) -> bool:
+    """Clients of older revisions take an event without data for a broken message."""
+    return session.revision == versions.LATEST_LEGACY
 
 
 async def _last(reply: Reply) -> bytes:

@@ -15,6 +15,7 @@ _FIELDS = {
     b"content-type": "content_type",
     b"dpop": "dpop",
     b"host": "host",
+    b"last-event-id": "last_event_id",
     b"mcp-method": "method",
     b"mcp-name": "name",
     b"mcp-protocol-version": "version",
@@ -50,6 +51,7 @@ class Headers(Struct, eq=False):
     content_length: str | None = None
     content_type: str | None = None
     host: str | None = None
+    last_event_id: str | None = None
     method: str | None = None
     name: str | None = None
     version: str | None = None
