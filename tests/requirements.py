@@ -255,8 +255,8 @@ REQUIREMENTS = (
         "E40",
         ALL,
         "HTTP+SSE endpoint event",
-        "upstreams/test_http_sse.py::test_an_endpoint_at_another_origin_is_refused_and_gets_no_credential",
-        "towards clients",
+        "gateway/test_gateway_sse.py::test_the_endpoint_is_a_path_of_the_gateway",
+        "",
     ),
     Requirement(
         "E41",

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -43,6 +44,7 @@ from toolgate.listeners.asgi import Asgi
 from toolgate.listeners.edge import Edge, host_name
 from toolgate.listeners.http import App, door_name
 from toolgate.listeners.listener import Listener
+from toolgate.listeners.sse import Sse
 from toolgate.listeners.stdio import Stdio
 from toolgate.listeners.well_known import Pages, Resource
 from toolgate.listening import Subscribers
@@ -108,6 +110,7 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
         self._app: App | None = None
+        self._old: Sse | None = None
         self._stdio: Stdio | None = None
         self._stopping = asyncio.Event()
         self._forced = asyncio.Event()
@@ -168,7 +171,8 @@ class Gateway:
         _allow_descriptors()
         config = self._config
         edge = edge_of(config)
-        app = self._app = App(self._pipeline, edge, self._pages())
+        self._old = Sse(self._pipeline, edge, self._prefix()) if config.legacy_sse else None
+        app = self._app = App(self._pipeline, edge, self._pages(), self._old)
         self._listeners = [Listener(app, edge, tls=_tls(config))]
         binds = [config.listen]
         if config.admin is not None:
@@ -288,6 +292,10 @@ class Gateway:
             certificate_bound=config.tls is not None and config.tls.client_ca is not None,
         )
 
+    def _prefix(self) -> str:
+        """The path below which clients see the gateway, where a proxy in front of it adds one."""
+        return urlsplit(self._config.public_url or "").path.rstrip("/")
+
     def _ready(self) -> dict[str, Any]:
         snapshot = self._pipeline.snapshot
         failed = self._ledger.failed
@@ -340,6 +348,8 @@ class Gateway:
         self._pipeline.stop_listening()
         if self._stdio is not None:
             self._stdio.stop()
+        if self._old is not None:
+            self._tasks.append(asyncio.create_task(self._old.finish()))
         if self._stopping.is_set():
             self._forced.set()
         self._stopping.set()

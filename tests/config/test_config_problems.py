@@ -15,7 +15,8 @@ ALGORITHMS = (
 )
 NOBODY = (
     "nobody can be identified, so every call would be refused. "
-    "Add 'issuers:' or 'api_keys:', or for a trial on this machine 'anonymous: loopback'."
+    "Add 'issuers:' or 'api_keys:', 'local: {}' for 'toolgate run --stdio', "
+    "or for a trial on this machine 'anonymous: loopback'."
 )
 NO_SERVER = (
     "servers: there is no server to stand in front of. "

@@ -148,6 +148,8 @@ class GatewayConfig(Section):
     """Web pages that may call from a browser, as origins."""
     separator: Annotated[str, AfterValidator(_separator)] = "__"
     """Stands between server and tool where all servers appear as one: `bank__read_accounts`."""
+    legacy_sse: Flag = False
+    """Whether clients of 2024-11-05 are served, at `/sse` and `/servers/{name}/sse`."""
     tls: Tls | None = None
     """Certificate of `listen`; left out, it speaks plain HTTP."""
     limits: Limits = written({})

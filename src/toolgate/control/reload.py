@@ -22,6 +22,7 @@ _FIXED = (
     "public_url",
     "allowed_hosts",
     "allowed_origins",
+    "legacy_sse",
     "tls",
     "limits",
     "sessions",

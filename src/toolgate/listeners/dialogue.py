@@ -101,6 +101,8 @@ class Dialogue:
             return modern.read(_headers_of(message), message, ident, body, self._door)
         call = legacy.read(Headers(), message, ident, body, self._door)
         call.session_text = self._session
+        if self.opened:
+            call.revision = self._revision
         if call.method == "initialize" and self.opened:
             raise Refusal.invalid("This session is open already.")
         if call.method not in ("", "initialize", "ping") and not self.opened and ident is not None:

@@ -14,6 +14,7 @@ from toolgate.listeners.edge import Edge
 from toolgate.listeners.exchange import JSON, Exchange
 from toolgate.listeners.head import Head
 from toolgate.listeners.resumption import Streams
+from toolgate.listeners.sse import Sse
 from toolgate.listeners.well_known import Pages
 from toolgate.model import Call, Reply, Session
 from toolgate.pipeline import Pipeline
@@ -24,15 +25,19 @@ from toolgate.protocol.headers import mismatch
 class App:
     """Serves `/mcp`, `/servers/{name}/mcp`, `/adapters/{name}/mcp` and the pages beside them."""
 
-    def __init__(self, pipeline: Pipeline, edge: Edge, pages: Pages) -> None:
+    def __init__(self, pipeline: Pipeline, edge: Edge, pages: Pages, old: Sse | None = None) -> None:
+        """`old` serves the transport of 2024-11-05 beside the doors."""
         self._pipeline = pipeline
         self._edge = edge
         self._pages = pages
         self._streams = Streams()
+        self._old = old
 
     async def aclose(self) -> None:
         """Let go of streams that clients might have taken up again."""
         await self._streams.aclose()
+        if self._old is not None:
+            await self._old.aclose()
 
     async def __call__(self, exchange: Exchange) -> None:
         """Answer one request."""
@@ -41,6 +46,9 @@ class App:
             if not head.passed:
                 at_edge.check(self._edge, head.headers)
             exchange.origin = head.headers.origin
+            if self._old is not None and self._old.serves(head.path):
+                await self._old.answer(exchange)
+                return
             reply = await (self._post if head.method == "POST" else self._other)(exchange, head)
             if reply is None:
                 return
@@ -73,6 +81,9 @@ class App:
 
     def _challenged(self, refusal: Refusal, exchange: Exchange) -> Refusal:
         path = exchange.head.path
+        if self._old is not None and self._old.serves(path):
+            # The resource is the door; the two paths are but another way in.
+            path = path.rpartition("/")[0] + "/mcp"
         if refusal.status == 401:
             shown = exchange.headers.authorization is not None
             refusal.headers = self._pages.challenge(path, error="invalid_token" if shown else None)
