@@ -183,7 +183,7 @@ class Gateway:
         path = self.url(door).partition(str(self.port))[2]
         status, answered, text = self.send("POST", path, json.dumps(message).encode(), headers)
         if answered.get("content-type", "").startswith("text/event-stream"):
-            lines = [line for line in text.decode().splitlines() if line.startswith("data:")]
+            lines = [line for line in text.decode().splitlines() if line.startswith("data: {")]
             return status, [json.loads(line[5:]) for line in lines]
         return status, [json.loads(text)] if text else []
 

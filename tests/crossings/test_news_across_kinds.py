@@ -58,7 +58,7 @@ class Stream:
     def _read(self) -> None:
         try:
             while line := self._answer.readline():
-                if line.startswith(b"data:"):
+                if line.startswith(b"data: {"):
                     self._messages.put(json.loads(line[5:]))
         except (OSError, ValueError, AttributeError, http.client.HTTPException):
             """Closed by the test."""

@@ -19,6 +19,8 @@ class StreamingServer(ThreadingHTTPServer):
         self.calls: queue.Queue[tuple[Any, queue.Queue[Any]]] = queue.Queue()
         self.gets: queue.Queue[queue.Queue[Any]] = queue.Queue()
         self.notified: list[Any] = []
+        self.last_ids: list[str | None] = []
+        """`Last-Event-ID` of each GET."""
         self.open: list[queue.Queue[Any]] = []
 
     @property
@@ -58,6 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         says: queue.Queue[Any] = queue.Queue()
         self.server.open.append(says)
+        self.server.last_ids.append(self.headers["last-event-id"])
         self.server.gets.put(says)
         self._stream(says)
 
@@ -71,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
         while (message := says.get()) is not None:
-            self.wfile.write(b"data: %b\n\n" % json.dumps({"jsonrpc": "2.0", **message}).encode())
+            self.wfile.write(message if isinstance(message, bytes) else _event(message))
             self.wfile.flush()
 
     def _answer(self, status: int, body: bytes) -> None:
@@ -85,6 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: Any) -> None:
         """Quiet."""
+
+
+def _event(message: Any) -> bytes:
+    return b"data: %b\n\n" % json.dumps({"jsonrpc": "2.0", **message}).encode()
 
 
 @contextmanager

@@ -230,3 +230,34 @@ def test_the_end_of_a_session_ends_its_streams_and_what_is_kept_of_them(
     assert gateway.send("DELETE", "/servers/bank/mcp", b"", headers)[0] == 204
     assert stream.message() == ("", None)
     assert Stream(gateway, "GET", session, last=last).answer.status == 404
+
+
+def test_a_server_that_lets_go_of_a_call_is_polled_and_the_client_notices_nothing(
+    gateway: Running, server: StreamingServer
+) -> None:
+    """E34: its `retry` is kept to, and the client's stream stays open."""
+    session = gateway.initialize()
+    stream = call(gateway, session)
+    message, says = server.calls.get(timeout=20)
+    says.put(progress(message, 1))
+    assert said(stream.message()[1]) == 1
+    says.put(b"id: theirs-1\nretry: 1\ndata: \n\n")
+    says.put(None)
+    polled = server.gets.get(timeout=20)
+    assert server.last_ids[-1] == "theirs-1"
+    polled.put(progress(message, 2))
+    polled.put({"id": message["id"], "result": {}})
+    second, later = stream.message()
+    assert said(later) == 2
+    assert "theirs" not in second
+    assert stream.message()[1]["result"] == {}
+
+
+def test_a_stream_that_ends_without_an_id_is_a_lost_answer(gateway: Running, server: StreamingServer) -> None:
+    stream = call(gateway, gateway.initialize())
+    message, says = server.calls.get(timeout=20)
+    says.put(progress(message, 1))
+    says.put(None)
+    stream.message()
+    assert stream.message()[1]["error"]["data"]["reason"] == "upstream_invalid"
+    assert server.gets.empty()

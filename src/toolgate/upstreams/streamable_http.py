@@ -6,6 +6,7 @@ chose. Nothing is sent twice unless the message says that twice does no harm (E8
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from functools import lru_cache
 
@@ -31,6 +32,9 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 LONG = 256
 """Characters of a name too long to be remembered."""
+
+RETRY_SECONDS = 1.0
+"""Before a stream is taken up again, where the server does not say how long."""
 
 _NAMED = frozenset(
     {"prompts/get", "resources/read", "tasks/cancel", "tasks/get", "tasks/update", "tools/call"}
@@ -85,11 +89,13 @@ class StreamableHttp:
         streams: Http,
         headers: Fields = (),
         seconds: float = 60.0,
+        total_seconds: float = 900.0,
         revision: str | None = None,
     ) -> None:
         """`streams` carries GET streams, which stay open and must not take the places of calls.
 
-        `headers` are the server's credentials, never the client's. `seconds` bounds each silence.
+        `headers` are the server's credentials, never the client's. `seconds` bounds each silence,
+        `total_seconds` a call however much is said in it (E44).
         `revision`, one with sessions, is what hands are shaken in; else the client's own is.
         """
         self.name = name
@@ -102,6 +108,7 @@ class StreamableHttp:
             (b"accept", b"application/json, text/event-stream"),
         )
         self._seconds = seconds
+        self._total_seconds = total_seconds
         self._pin = revision
         self._handshakes = Handshakes()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -140,7 +147,7 @@ class StreamableHttp:
         headers = self._stateless_headers(out)
         response = await self._request("POST", headers, out.message, http=self._streams)
         if is_stream(response) and response.status == 200:
-            return Reply(stream=self._stream(response, _Patience(QUIET_SECONDS)))
+            return Reply(stream=self._stream(response, _Patience(QUIET_SECONDS, math.inf)))
         return await self._reply(response)
 
     async def _unless_lost(self, response: HttpResponse) -> Reply | None:
@@ -315,9 +322,12 @@ class StreamableHttp:
 
     async def _reply(self, response: HttpResponse, left: _Left | None = None) -> Reply:
         if is_stream(response) and response.status == 200:
-            patience = _Patience(self._seconds)
+            patience = self._patience()
             return Reply(stream=self._stream(response, patience, left), be_patient=patience.last)
         return Reply(message=await self._body(response), status=response.status)
+
+    def _patience(self) -> "_Patience":
+        return _Patience(self._seconds, asyncio.get_running_loop().time() + self._total_seconds)
 
     async def _body(self, response: HttpResponse) -> bytes:
         """One JSON message, also where its status is an error; a refusal where there is none."""
@@ -340,7 +350,7 @@ class StreamableHttp:
         """The one response that an exchange of our own gets, in whichever framing."""
         if not is_stream(response):
             return await self._body(response)
-        async with contextlib.aclosing(self._stream(response, _Patience(self._seconds))) as messages:
+        async with contextlib.aclosing(self._stream(response, self._patience())) as messages:
             async for message in messages:
                 if _is_response(message):
                     return message
@@ -350,32 +360,52 @@ class StreamableHttp:
         self, response: HttpResponse, patience: "_Patience", left: _Left | None = None
     ) -> AsyncGenerator[bytes, None]:
         answered = broken = False
+        source = _Source(response, patience)
         try:
-            async for event in events(_each_within(patience, response.chunks())):
-                if not event.data:
-                    continue
-                answered = _is_response(event.data)
+            async for message in self._messages(source, left):
+                answered = _is_response(message)
                 if answered:
-                    self._let_end(response)
-                elif patience.seconds < ASKED_SECONDS and _is_request(event.data):
+                    self._let_end(source.response)
+                elif patience.seconds < ASKED_SECONDS and _is_request(message):
                     patience.last()
-                yield event.data
+                yield message
                 if answered:
                     return
+        except Refusal:
             broken = True
-            raise bridge.lie("the stream ended before the answer")
-        except HttpError as error:
-            broken = True
-            raise refusal_of(error) from error
+            raise
         except TimeoutError:
             raise Refusal.timeout("the stream fell silent") from None
         except sse.TooLarge as error:
             raise bridge.lie(str(error)) from None
         finally:
             if not answered:
-                response.close()
+                source.response.close()
                 if left is not None and not broken:
                     self._tell_cancelled(left)
+
+    async def _messages(self, source: "_Source", left: _Left | None) -> AsyncGenerator[bytes, None]:
+        """What the server says, also where it lets go of the connection to be asked again (SEP-1699, E34).
+
+        Raises `Refusal` where it breaks off, `TimeoutError` where it takes too long.
+        """
+        last_id, pause = None, RETRY_SECONDS
+        while True:
+            failure = bridge.lie("the stream ended before the answer")
+            try:
+                async for event in events(_each_within(source.patience, source.response.chunks())):
+                    last_id = event.id or last_id
+                    pause = pause if event.retry is None else event.retry / 1000
+                    if event.data:
+                        yield event.data
+            except HttpError as error:
+                failure = refusal_of(error)
+            source.response.close()
+            if left is None or last_id is None:
+                raise failure
+            async with asyncio.timeout_at(source.patience.deadline):
+                await asyncio.sleep(pause)
+                source.response = await self._taken_up(left.agreed, last_id)
 
     def _tell_cancelled(self, left: _Left) -> None:
         """A server with sessions does not take a closed connection for a cancel (E36); a stateless one does."""
@@ -387,6 +417,15 @@ class StreamableHttp:
                 response.close()
 
         self._beside(tell())
+
+    async def _taken_up(self, agreed: Agreed, last_id: str) -> HttpResponse:
+        """The rest of a stream behind the event with that id. Raises `Refusal`."""
+        headers = (*self._session_headers(agreed), (b"last-event-id", last_id.encode()))
+        response = await self._request("GET", headers, b"", repeatable=True, http=self._streams)
+        if response.status == 200 and is_stream(response):
+            return response
+        response.close()
+        raise bridge.lie(f"the stream cannot be taken up again: HTTP {response.status}")
 
     def _let_end(self, response: HttpResponse) -> None:
         """Read the end of an answered stream aside, so that its connection can serve again."""
@@ -423,24 +462,37 @@ def _routing(revision: str, method: str, name: str | None) -> Fields:
 
 
 class _Patience:
-    """How long the next chunk may take."""
+    """How long the next chunk may take, and when the last one must be here."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, deadline: float) -> None:
         self.seconds = seconds
+        self.deadline = deadline
         self.waiting: asyncio.Timeout | None = None
 
     def last(self) -> None:
         """From now on as long as a person may take."""
         self.seconds = max(self.seconds, ASKED_SECONDS)
         if self.waiting is not None:
-            self.waiting.reschedule(asyncio.get_running_loop().time() + self.seconds)
+            self.waiting.reschedule(self.next())
+
+    def next(self) -> float:
+        """When the next chunk must be here, by the loop's clock."""
+        return min(asyncio.get_running_loop().time() + self.seconds, self.deadline)
+
+
+class _Source:
+    """Where a call's messages come from: one answer after the other, where the server wants to be polled."""
+
+    def __init__(self, response: HttpResponse, patience: _Patience) -> None:
+        self.response = response
+        self.patience = patience
 
 
 async def _each_within(patience: _Patience, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The chunks, each of which must come in time. Raises `TimeoutError`."""
     while True:
         try:
-            async with asyncio.timeout(patience.seconds) as patience.waiting:
+            async with asyncio.timeout_at(patience.next()) as patience.waiting:
                 chunk = await anext(chunks, None)
         finally:
             patience.waiting = None
