@@ -41,6 +41,7 @@ from toolgate.pool import Holder, Lease, Pool
 from toolgate.ports import Clock, Decide, Http, Tally, Upstream
 from toolgate.routing.table import Door
 from toolgate.snapshot import Snapshot
+from toolgate.upstreams.child import Limits
 from toolgate.upstreams.crossing import Crossing
 from toolgate.upstreams.held import HeldCalls
 from toolgate.upstreams.http_client import HttpClient
@@ -276,6 +277,7 @@ def _upstream(name: str, server: HttpServer | StdioServer, kit: Kit) -> Upstream
                 *authorization.fixed(server.auth),
             ),
             seconds=server.timeout,
+            total_seconds=server.total_timeout,
             revision=None if server.revision == "auto" else server.revision,
             per_caller=authorization.per_caller(server.auth),
         )
@@ -287,6 +289,9 @@ def _upstream(name: str, server: HttpServer | StdioServer, kit: Kit) -> Upstream
             settings["env"],
             str(server.cwd),
             call_seconds=server.timeout,
+            total_seconds=server.total_timeout,
+            start_seconds=server.start_timeout,
+            limits=Limits(server.limits.memory, server.limits.cpu, server.limits.files),
             max_children=server.max_children,
             idle_seconds=server.idle,
         )

@@ -12,6 +12,7 @@ from stdio_support import ALICE, BOB, call, lives, outbound, request, session, u
 
 from toolgate.errors import Refusal
 from toolgate.model import Principal, Session
+from toolgate.upstreams.child import Limits
 from toolgate.upstreams.stdio import Stdio
 
 Open = Callable[..., Stdio]
@@ -294,3 +295,19 @@ async def test_closing_ends_calls_starts_and_everything_after(open_stdio: Open) 
     assert [message async for message in listener] == []
     assert not lives(child)
     await upstream.send(outbound(b'{"jsonrpc":"2.0","method":"notifications/x"}'))
+
+
+async def test_a_child_lives_within_its_bounds(open_stdio: Open) -> None:
+    """E83: a server that takes without end takes nothing of the machine's."""
+    limits = Limits(memory=2**30, cpu=99.5, files=64)
+    upstream = open_stdio("limits", limits=limits)
+    bounds = await call(upstream, "bounds", names=["AS", "CPU", "NOFILE", "CORE"])
+    assert bounds == {"AS": 2**30, "CPU": 100, "NOFILE": 64, "CORE": 0}
+    assert await call(upstream, "take", bytes=2**31) == {"held": 0}
+    assert await call(upstream, "take", bytes=2**20) == {"held": 2**20}
+
+
+async def test_a_child_that_used_up_its_time_is_ended_and_its_call_fails(open_stdio: Open) -> None:
+    upstream = open_stdio("limits", limits=Limits(cpu=1), call_seconds=60.0)
+    refusal = await refused(upstream, "spin")
+    assert "signal" in refusal.reason

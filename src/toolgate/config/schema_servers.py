@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, 
 from toolgate.config.address import HttpUrl
 from toolgate.config.schema_auth import Auth, HeaderAuth, NoAuth
 from toolgate.config.section import Section, written, wrong
-from toolgate.config.units import Seconds, between
+from toolgate.config.units import Bytes, Seconds, between
 from toolgate.config.values import (
     Argument,
     Command,
@@ -61,6 +61,8 @@ class _Common(Section):
     """How long a call may stay without a word from the server."""
     list_ttl: Annotated[Seconds, between("0s", "24h")] = written("0s")
     """How long the server's lists are remembered where it does not say so itself."""
+    total_timeout: Annotated[Seconds, between("1ms", "24h")] = written("15m")
+    """How long a call may take altogether, whatever progress it reports."""
     disabled: Flag = False
     """True: the server is checked with the rest of the file, and otherwise as if it were not there."""
     sql: Literal["postgres", "mysql", "sqlite", "tsql", "bigquery"] | None = None
@@ -144,6 +146,17 @@ class HttpServer(_Common):
         return auth
 
 
+class ChildLimits(Section):
+    """What one process may use, and each that it starts. Linux only."""
+
+    memory: Annotated[Bytes, between("16MiB", "1024GiB")] | None = None
+    """Bytes of address space. Some programs, such as Node, reserve far more than they use."""
+    cpu: Annotated[Seconds, between("1s", "8760h")] | None = None
+    """Time on a processor, after which it is killed; the next call starts another."""
+    files: Annotated[Count, Field(ge=16, le=1_000_000)] = 1024
+    """Files and connections open at the same time."""
+
+
 class StdioServer(_Common):
     """A server that runs as a child process and speaks over its standard input and output."""
 
@@ -161,6 +174,10 @@ class StdioServer(_Common):
     """Processes of this server at the same time. Beyond, an idle one makes room, or else the call is refused."""
     idle: Annotated[Seconds, between("1ms", "24h")] = written("5m")
     """How long a process without calls is kept."""
+    start_timeout: Annotated[Seconds, between("1ms", "10m")] = written("10s")
+    """How long a process may take until it has shaken hands."""
+    limits: ChildLimits = written({})
+    """What one process may use."""
 
 
 def _form(value: object) -> str | None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import math
 import os
+import resource
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,6 +23,17 @@ SETTLE = 0.25
 """Seconds between the first sign of an end (a pipe closed, an exit seen) and taking it for one."""
 
 
+class Limits(Struct, frozen=True):
+    """What a process may use, and each that it starts; None is no bound."""
+
+    memory: int | None = None
+    """Bytes of address space."""
+    cpu: float | None = None
+    """Seconds on a processor."""
+    files: int | None = None
+    """Open descriptors."""
+
+
 class Command(Struct, frozen=True):
     """What to run. No shell reads it."""
 
@@ -29,6 +42,7 @@ class Command(Struct, frozen=True):
     env: Mapping[str, str]
     cwd: str | None = None
     max_line: int = 4 * 1024 * 1024
+    limits: Limits = Limits()
 
 
 class Child(asyncio.SubprocessProtocol):
@@ -169,7 +183,7 @@ async def start(
     command: Command, log: logging.Logger, heard: Callable[[bytes], None], ended: Callable[[str], None]
 ) -> Child:
     """Run the command. Raises `OSError` where it cannot be run."""
-    _, child = await asyncio.get_running_loop().subprocess_exec(
+    transport, child = await asyncio.get_running_loop().subprocess_exec(
         lambda: Child(command.max_line, log, heard, ended),
         command.program,
         *command.args,
@@ -177,7 +191,25 @@ async def start(
         cwd=command.cwd,
         start_new_session=True,
     )
+    _bound(transport.get_pid(), command.limits)
     return child
+
+
+def _bound(pid: int, limits: Limits) -> None:
+    """Bound a process that has just been started, from outside: between fork and exec nothing of ours should run."""
+    bounds = [
+        (resource.RLIMIT_AS, limits.memory),
+        (resource.RLIMIT_CPU, None if limits.cpu is None else math.ceil(limits.cpu)),
+        (resource.RLIMIT_NOFILE, limits.files),
+        # What a crash would write to disk holds whatever the process knew.
+        (resource.RLIMIT_CORE, 0),
+    ]
+    for which, bound in bounds:
+        if bound is not None and hasattr(resource, "prlimit"):
+            _, hard = resource.prlimit(pid, which)
+            most = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, which, (most, most))
 
 
 async def _within(seconds: float, event: asyncio.Future[None]) -> bool:

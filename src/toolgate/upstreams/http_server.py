@@ -38,15 +38,16 @@ class HttpServer:
         streams: Http,
         headers: tuple[tuple[bytes, bytes], ...] = (),
         seconds: float = 60.0,
+        total_seconds: float = 900.0,
         revision: str | None = None,
         per_caller: bool = True,
         clock: Clock = time.monotonic,
     ) -> None:
         """`streams` carries what stays open, `http` everything else.
 
-        `headers` are the server's credentials, never the client's. `seconds` bounds each silence. `revision` pins
-        the server to one; then nothing is found out. Without `per_caller` each caller's calls are shown the same
-        credential.
+        `headers` are the server's credentials, never the client's. `seconds` bounds each silence,
+        `total_seconds` a whole call. `revision` pins the server to one; then nothing is found out. Without
+        `per_caller` each caller's calls are shown the same credential.
         """
         self.name = name
         self._per_caller = per_caller
@@ -65,10 +66,24 @@ class HttpServer:
             self._sessions = not self._stateless
             legacy = None if self._stateless else revision
         self._streamable = StreamableHttp(
-            name, url, http, streams=streams, headers=headers, seconds=seconds, revision=legacy
+            name,
+            url,
+            http,
+            streams=streams,
+            headers=headers,
+            seconds=seconds,
+            total_seconds=total_seconds,
+            revision=legacy,
         )
         self._sse = HttpSse(
-            name, url, http, streams=streams, headers=headers, seconds=seconds, revision=legacy
+            name,
+            url,
+            http,
+            streams=streams,
+            headers=headers,
+            seconds=seconds,
+            total_seconds=total_seconds,
+            revision=legacy,
         )
         self._for_sessions: StreamableHttp | HttpSse = self._streamable
 

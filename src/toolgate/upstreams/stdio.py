@@ -12,9 +12,11 @@ from toolgate.protocol.lines import MAX_LINE
 from toolgate.protocol.versions import is_modern
 from toolgate.upstreams.audience import Audience
 from toolgate.upstreams.channels import Bounds, Channels
-from toolgate.upstreams.child import Child, Command, start
+from toolgate.upstreams.child import Child, Command, Limits, start
 from toolgate.upstreams.conversation import Patience
 from toolgate.upstreams.opening import opening
+
+UNBOUNDED = Limits()
 
 INHERITED = ("HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER")
 """All that a child gets of the gateway's environment: nothing a secret is kept in."""
@@ -42,11 +44,12 @@ class Stdio:
         max_children: int = 32,
         idle_seconds: float = 600.0,
         max_line: int = MAX_LINE,
+        limits: Limits = UNBOUNDED,
         clock: Clock = time.time,
     ) -> None:
         self.name = name
         self._audience = Audience(name)
-        self._command = Command(command, tuple(args), environment(env or {}), cwd, max_line)
+        self._command = Command(command, tuple(args), environment(env or {}), cwd, max_line, limits)
         self._log = logging.getLogger(f"toolgate.upstream.{name}")
         self._children = Channels(
             name,
