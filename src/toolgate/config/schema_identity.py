@@ -333,9 +333,8 @@ class Identity(Section):
             *_repeated("api_keys", "hash", hashes(self.api_keys)),
         ]
         somebody = self.issuers or self.api_keys or self.key_file or self.trust_domains or self.certificates
-        somebody = somebody or self.local is not None
         forwarded = self.proxies is not None and self.proxies.forwarded_user
-        if not somebody and not forwarded and self.anonymous == "deny":
+        if not somebody and not forwarded and self.local is None and self.anonymous == "deny":
             remedy = (
                 "Add 'issuers:' or 'api_keys:', 'local: {}' for 'toolgate run --stdio', or for a trial on this "
                 "machine 'anonymous: loopback'."
