@@ -99,7 +99,7 @@ def test_a_session_has_one_stream_at_a_time_and_a_stopping_gateway_ends_it(gatew
             status, _, text = gateway.send("GET", "/mcp", b"", headers)
             assert (status, json.loads(text)["error"]["code"]) == (409, -32600)
             gateway.stop()
-            assert b"data" not in answer.read()
+            assert b"jsonrpc" not in answer.read()
     gateway.start()
 
 
