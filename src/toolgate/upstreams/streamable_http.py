@@ -147,7 +147,7 @@ class StreamableHttp:
         headers = self._stateless_headers(out)
         response = await self._request("POST", headers, out.message, http=self._streams)
         if is_stream(response) and response.status == 200:
-            return Reply(stream=self._stream(response, _Patience(QUIET_SECONDS, math.inf)))
+            return Reply(stream=self._stream(response, _Patience(QUIET_SECONDS)))
         return await self._reply(response)
 
     async def _unless_lost(self, response: HttpResponse) -> Reply | None:
@@ -464,7 +464,7 @@ def _routing(revision: str, method: str, name: str | None) -> Fields:
 class _Patience:
     """How long the next chunk may take, and when the last one must be here."""
 
-    def __init__(self, seconds: float, deadline: float) -> None:
+    def __init__(self, seconds: float, deadline: float = math.inf) -> None:
         self.seconds = seconds
         self.deadline = deadline
         self.waiting: asyncio.Timeout | None = None
