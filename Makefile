@@ -26,6 +26,10 @@ test: setup ## All tests
 endurance: setup ## Kills, reloads and garbage at full count (minutes)
 	TOOLGATE_KILLS=20 $(BIN)/python -m pytest tests/endurance tests/faults
 
+.PHONY: differential
+differential: setup ## 50,000 requests judged by imported Traefik policies and by another reading of them
+	TOOLGATE_DIFFERENTIAL=50000 $(BIN)/python -m pytest tests/imports/test_traefik_differential.py
+
 proofs: setup ## 10,000 tamperings found, and Go's own libraries believe the ledger (needs Go)
 	TOOLGATE_TAMPERINGS=10000 $(BIN)/python -m pytest tests/proofs tests/ledger/test_ledger_tampering.py
 

@@ -15,11 +15,13 @@ from toolgate.cli_identity import key_app, whoami
 from toolgate.cli_ledger import ledger_app
 from toolgate.cli_policy import policy_app
 from toolgate.errors import ConfigError
+from toolgate.imports.command import import_app
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="An MCP gateway: identify, judge, route, record."
 )
 app.add_typer(policy_app, name="policy")
+app.add_typer(import_app, name="import")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(key_app, name="key")
 app.command("whoami")(whoami)

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from policy_support import policy_of, rule, source
+from policy_support import policy, policy_of, rule, source
 
 from toolgate.errors import ConfigError
 from toolgate.policy.compilation import compile_policies
@@ -102,3 +102,24 @@ def test_the_version_minds_order_only_where_order_decides() -> None:
 def test_any_text_as_a_condition_compiles_or_is_a_config_error(text: str) -> None:
     with suppress(ConfigError):
         policy_of(rule(f"true || {text}"))
+
+
+def test_a_rule_about_lists_reads_nothing_of_a_call() -> None:
+    written = "lists: [{id: a, effect: hide, tools: ['*'], when: 'args.n == 1 && method == \"tools/list\"'}]"
+    with pytest.raises(ConfigError, match=r"lists\.0\.when: A list knows no `args`, `method`"):
+        policy(written)
+
+
+def test_rules_about_lists_stand_in_one_file_and_share_their_ids_with_no_rule() -> None:
+    one = source("version: 1\nlists: [{id: a, effect: hide, tools: ['*']}]\n", "one.yaml")
+    two = source("version: 1\nrules: [{id: a, effect: deny, tools: ['*']}]\n", "two.yaml")
+    with pytest.raises(ConfigError, match="All `lists:` stand in one file"):
+        compile_policies([one, one])
+    with pytest.raises(ConfigError, match="The id `a` is taken"):
+        compile_policies([one, two])
+
+
+def test_what_lists_show_is_part_of_the_version() -> None:
+    rules = "rules: [{id: a, effect: allow, tools: ['*']}]\n"
+    lists = "lists: [{id: b, effect: hide, tools: ['*']}]\n"
+    assert policy(rules).version != policy(rules + lists).version

@@ -107,3 +107,14 @@ def test_a_moment_is_written_as_json_can_say_it() -> None:
     explanation = explain(judge, ANALYST, tool("a/b"), call(), lambda: NOON)
     written = json.loads(json.dumps(explanation.as_dict()))
     assert written["rules"][0]["read"] == {"now.timestamp": "2026-11-21T12:00:00+00:00"}
+
+
+async def test_what_a_list_shows_is_explained_by_the_rules_about_lists() -> None:
+    judge = policy(
+        "rules: [{id: may, effect: allow, tools: ['*']}]\n"
+        "lists: [{id: unseen, effect: hide, tools: ['bank/*']}]\n"
+    )
+    hidden = explain(judge, ANALYST, tool("bank/read"))
+    assert (hidden.decision.rule, [look.rule for look in hidden.looks]) == ("unseen", ["unseen"])
+    assert explain(judge, ANALYST, tool("crm/read")).decision.rule == "may"
+    assert explain(judge, ANALYST, tool("bank/read"), call()).decision.rule == "may"

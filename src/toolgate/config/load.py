@@ -126,7 +126,7 @@ def read(
     """
     file = Path(path)
     read_at = time.time_ns()
-    text = _bytes(file)
+    text = read_bytes(file)
     parsed = parse(text, str(path))
     folder = file.absolute().parent
     raw = {} if parsed.data is None else parsed.data
@@ -147,7 +147,8 @@ def read(
     return Loaded(value, text, folder, tuple(files), read_at, parsed, references.silent)
 
 
-def _bytes(file: Path) -> bytes:
+def read_bytes(file: Path) -> bytes:
+    """A file of bounded size. Raises `ConfigError`."""
     try:
         with file.open("rb") as opened:
             text = opened.read(MAX_FILE_BYTES + 1)

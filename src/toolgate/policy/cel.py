@@ -105,6 +105,7 @@ class Language:
         self._types = {
             "string": cel.Type.STRING,
             "int": cel.Type.INT,
+            "double": cel.Type.DOUBLE,
             "bool": cel.Type.BOOL,
             "timestamp": cel.Type.TIMESTAMP,
             "list": cel.Type.List(cel.Type.STRING),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,16 +14,17 @@ from toolgate.model import Decision, Effect, Kind
 from toolgate.policy.cel import NUMBER, TRUTH, CompileError, Gives, Language, Program
 from toolgate.policy.condition import Condition
 from toolgate.policy.decisions import Policy, know_nothing, spoken
-from toolgate.policy.document import CALENDAR, Path, RuleText, Source
+from toolgate.policy.document import CALENDAR, Aim, ListRuleText, Path, RuleText, Source
 from toolgate.policy.facts import ToolFacts
 from toolgate.policy.patterns import Glob, split_pattern
 from toolgate.policy.rules import KINDS, Rule
 from toolgate.policy.tally import Memory
 from toolgate.policy.totals import Total, Totals, calendar, longest, rolling
-from toolgate.policy.vocabulary import Reads, collect, suggest
+from toolgate.policy.vocabulary import Reads, Stage, collect, stage_of, suggest
 from toolgate.ports import Clock, Tally
 
 FIRST_MATCH = "first-match"
+_SHOWN = {"show": Effect.ALLOW, "hide": Effect.DENY}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -47,17 +49,26 @@ def compile_policies(
     reason = _agreed(sources, "reason")
     compiler = _Compiler(version, problems, dialects or {}, reason)
     totals = [compiler.total(source, at) for source in sources for at in range(len(source.document.totals))]
-    rules = [compiler.rule(source, at) for source in sources for at in range(len(source.document.rules))]
+    rules = [
+        compiler.rule(source, ("rules", at), text)
+        for source in sources
+        for at, text in enumerate(source.document.rules)
+    ]
+    lists = [
+        compiler.list_rule(source, at, text)
+        for source in sources
+        for at, text in enumerate(source.document.lists)
+    ]
     if problems:
         raise ConfigError(problems)
-    return Policy(
+    of = partial(Policy, version=version, environment=dict(environment or {}), facts=facts)
+    about_lists = [rule for rule in lists if rule is not None]
+    return of(
         [rule for rule in rules if rule is not None],
-        version=version,
         default=Effect(default),
         reason=reason,
         first_match=first_match,
-        environment=dict(environment or {}),
-        facts=facts,
+        lists=of(about_lists, default=Effect.DEPENDS, first_match=True) if about_lists else None,
         totals=Totals([one for one in totals if one is not None], tally or Memory()) if totals else None,
         clock=clock,
     )
@@ -77,25 +88,36 @@ class _Compiler:
         self._language: Language | None = None
         self._count = 0
 
-    def rule(self, source: Source, at: int) -> Rule | None:
+    def rule(self, source: Source, path: Path, text: RuleText) -> Rule | None:
         """The compiled rule, or None with its problems noted."""
-        text = source.document.rules[at]
+        return self._rule(source, path, text, self._decision(Effect(text.effect), text))
+
+    def list_rule(self, source: Source, at: int, text: ListRuleText) -> Rule | None:
+        """The same for a rule about lists. It must be answerable before there is a call."""
+        shown = Decision(_SHOWN[text.effect], rule=text.id, policy=self._version)
+        rule = self._rule(source, ("lists", at), text, shown)
+        if rule is not None and rule.condition is not None and rule.condition.stage is Stage.CALL:
+            late = [name for name, keys in rule.condition.reads.items() if stage_of(name, keys) is Stage.CALL]
+            words = f"A list knows no {', '.join(f'`{name}`' for name in sorted(late))}: no call is made yet."
+            self._problems.append(_problem(source, ("lists", at, "when"), words))
+        return rule
+
+    def _rule(self, source: Source, path: Path, text: Aim, decision: Decision) -> Rule | None:
         before = len(self._problems)
-        patterns = self._patterns(source, at, text)
-        condition = self._condition(source, ("rules", at, "when"), text.when) if text.when else None
+        patterns = self._patterns(source, path, text)
+        condition = self._condition(source, (*path, "when"), text.when) if text.when else None
         if len(self._problems) > before:
             return None
         self._count += 1
-        effect = Effect(text.effect)
         return Rule(
             id=text.id,
-            effect=effect,
+            effect=decision.effect,
             asks=tuple((kind, frozenset(values)) for kind, values in _asks(text)),
             patterns=patterns,
             condition=condition,
-            decision=self._decision(effect, text),
+            decision=decision,
             order=self._count,
-            place=source.locate(("rules", at)),
+            place=source.locate(path),
         )
 
     def total(self, source: Source, at: int) -> Total | None:
@@ -125,10 +147,10 @@ class _Compiler:
             seconds=seconds,
         )
 
-    def _patterns(self, source: Source, at: int, text: RuleText) -> dict[Kind, tuple[str, ...]]:
+    def _patterns(self, source: Source, path: Path, text: Aim) -> dict[Kind, tuple[str, ...]]:
         lists = {"tools": text.tools, "resources": text.resources, "prompts": text.prompts}
         for key, patterns in lists.items():
-            self._check_patterns(source, ("rules", at, key), patterns)
+            self._check_patterns(source, (*path, key), patterns)
         kinds = (Kind.TOOL, Kind.RESOURCE, Kind.PROMPT)
         return {kind: patterns for kind, patterns in zip(kinds, lists.values(), strict=True) if patterns}
 
@@ -172,7 +194,7 @@ class _Compiler:
         return {server: self._language.compile(text, dialect) for server, dialect in self._dialects.items()}
 
 
-def _asks(text: RuleText) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _asks(text: Aim) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What a rule asks of a caller, the most telling first."""
     subjects = text.subjects.model_dump() if text.subjects else {}
     named = {**subjects, "tasks": text.tasks, "asserted_tasks": text.asserted_tasks}
@@ -185,11 +207,14 @@ def _duplicates(sources: Sequence[Source]) -> Iterator[Problem]:
     """Rules that share an id: a record could not say which of them decided."""
     seen: dict[str, str] = {}
     for source in sources:
-        for at, rule in enumerate(source.document.rules):
-            file, line, _ = source.locate(("rules", at, "id"))
+        document = source.document
+        paths: list[tuple[Path, Aim]] = [(("rules", at), rule) for at, rule in enumerate(document.rules)]
+        paths += [(("lists", at), rule) for at, rule in enumerate(document.lists)]
+        for path, rule in paths:
+            file, line, _ = source.locate((*path, "id"))
             if rule.id in seen:
                 text = f"The id `{rule.id}` is taken by the rule at {seen[rule.id]}."
-                yield _problem(source, ("rules", at, "id"), text)
+                yield _problem(source, (*path, "id"), text)
             seen.setdefault(rule.id, f"{file}:{line}")
 
 
@@ -208,6 +233,8 @@ def _disagreements(sources: Sequence[Source]) -> Iterator[Problem]:
         for source in with_rules[1:]:
             text = "With `combine: first-match` all rules stand in one file, since their order decides."
             yield _problem(source, ("rules",), text)
+    for source in [source for source in sources if source.document.lists][1:]:
+        yield _problem(source, ("lists",), "All `lists:` stand in one file, since their order decides.")
 
 
 def _agreed(sources: Sequence[Source], key: str) -> Any:
@@ -222,6 +249,9 @@ def _version(sources: Sequence[Source], default: str, *, first_match: bool) -> s
     if not first_match:
         rules.sort(key=lambda rule: str(rule["id"]))
     content: dict[str, Any] = {"default": default, "first_match": first_match, "rules": rules}
+    lists = [_canonical(rule) for source in sources for rule in source.document.lists]
+    if lists:
+        content["lists"] = lists
     totals = [one.model_dump() for source in sources for one in source.document.totals]
     if (reason := _agreed(sources, "reason")) is not None:
         content["reason"] = reason
@@ -235,7 +265,7 @@ def written_rules(sources: Sequence[Source]) -> dict[str, dict[str, Any]]:
     return {rule.id: _canonical(rule) for source in sources for rule in source.document.rules}
 
 
-def _canonical(rule: RuleText) -> dict[str, Any]:
+def _canonical(rule: Aim) -> dict[str, Any]:
     written = rule.model_dump(exclude_defaults=True)
     written["subjects"] = {kind: sorted(values) for kind, values in (written.get("subjects") or {}).items()}
     return {

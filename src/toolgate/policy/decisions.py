@@ -50,8 +50,10 @@ class Policy:
         facts: ToolFacts = know_nothing,
         totals: Totals | None = None,
         clock: Clock = time.time,
+        lists: "Policy | None" = None,
     ) -> None:
-        """Without `totals` there are none to be read."""
+        """Without `totals` there are none to be read. `lists` is asked before, about what lists show; where it
+        answers DEPENDS, it says nothing."""
         self.rules = tuple(rules)
         self.version = version
         self.default = Decision(default, policy=version, **spoken(reason if default is Effect.DENY else None))
@@ -64,6 +66,7 @@ class Policy:
         self._totals = totals
         self._clock = clock
         self.reads_catalog = any(rule.condition and rule.condition.reads_catalog for rule in rules)
+        self._lists = lists
 
     async def decide(self, principal: Principal, target: Target, call: Call | None = None) -> Decision:
         """With `call`, never DEPENDS. Without, arguments and time are unknown. Never raises."""
@@ -87,6 +90,8 @@ class Policy:
         self, principal: Principal, target: Target, call: Call | None, clock: Clock | None = None
     ) -> Decision:
         """As `decide`; without a clock the time is unknown to calls too."""
+        if call is None and (lists := self.judging(principal, target, None)) is not self:
+            return lists.judge(principal, target, None)
         plan = self._remembered.get(principal, target)
         if plan is None:
             plan = self._plan(principal, target)
@@ -96,6 +101,13 @@ class Policy:
         if not plan.steps:
             return plan.last
         return judge(plan, self.situation(principal, target, call, clock))
+
+    def judging(self, principal: Principal, target: Target, call: Call | None) -> "Policy":
+        """The policy whose rules decide this: itself, or the one about lists."""
+        if call is None and self._lists is not None:
+            listed = self._lists.judge(principal, target, None)
+            return self if listed.effect is Effect.DEPENDS else self._lists
+        return self
 
     def situation(
         self, principal: Principal, target: Target, call: Call | None = None, clock: Clock | None = None

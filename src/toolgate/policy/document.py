@@ -73,11 +73,10 @@ class Subjects(Written):
         return self
 
 
-class RuleText(Written):
-    """One rule: whom it is about, what they aim at, when, and what follows."""
+class Aim(Written):
+    """What every rule says: whom it is about, what they aim at, and when."""
 
     id: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
-    effect: Literal["allow", "deny", "approve"]
     subjects: Subjects | None = None
     """Left out: anybody."""
     tasks: Names = ()
@@ -92,12 +91,9 @@ class RuleText(Written):
     """`server/prompt`, as with tools."""
     when: Text | None = None
     """A CEL condition; left out: always."""
-    reason: Reason | None = None
-    """What the caller reads when this rule refuses, or asks for approval; one text, or `default` and others by
-    language (`de`, `pt-BR`)."""
 
     @model_validator(mode="after")
-    def _aims_at_something(self) -> "RuleText":
+    def _aims_at_something(self) -> "Aim":
         if not (self.tools or self.resources or self.prompts):
             raise ValueError('aims at nothing; name `tools`, `resources` or `prompts` (["*"] means all)')
         if self.tasks and self.asserted_tasks:
@@ -105,6 +101,21 @@ class RuleText(Written):
                 "names both `tasks` and `asserted_tasks`; the latter holds for both kinds of proof"
             )
         return self
+
+
+class RuleText(Aim):
+    """One rule about calls, and what follows."""
+
+    effect: Literal["allow", "deny", "approve"]
+    reason: Reason | None = None
+    """What the caller reads when this rule refuses, or asks for approval; one text, or `default` and others by
+    language (`de`, `pt-BR`)."""
+
+
+class ListRuleText(Aim):
+    """One rule about lists, and what follows. It says nothing of calls."""
+
+    effect: Literal["show", "hide"]
 
 
 def _number_of_seconds(text: str) -> str:
@@ -206,6 +217,9 @@ class Document(Written):
     reason: Reason | None = None
     """What callers read where a rule that refuses gives no reason, and where no rule allows. In one file only."""
     rules: tuple[RuleText, ...] = ()
+    lists: tuple[ListRuleText, ...] = ()
+    """What lists show, where that is not what calls may do: the first that matches decides, and where none does,
+    whatever is not denied for certain is shown."""
     totals: tuple[TotalText, ...] = ()
     tests: tuple[Case, ...] = ()
 

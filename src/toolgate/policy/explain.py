@@ -81,6 +81,7 @@ def explain(
     policy: Policy, principal: Principal, target: Target, call: Call | None = None, clock: Clock | None = None
 ) -> Explanation:
     """What `policy` decides and why; without a call, what a list would show. Without a clock, time is unknown."""
+    policy = policy.judging(principal, target, call)
     decision = policy.judge(principal, target, call, clock)
     situation = policy.situation(principal, target, call, clock)
     held = held_by(principal)

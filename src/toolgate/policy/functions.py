@@ -5,10 +5,12 @@ not safe.
 """
 
 import ipaddress
+import math
 import posixpath
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -33,7 +35,7 @@ class Unreadable(ValueError):
 
 
 class Overload(Struct, frozen=True):
-    """One form of a function. Types are `string`, `bool`, `list`, `map`, `timestamp`."""
+    """One form of a function. Types are `string`, `int`, `double`, `bool`, `list`, `map`, `timestamp`."""
 
     name: str
     parameters: tuple[str, ...]
@@ -59,10 +61,22 @@ def overloads(read: Read, dialect: str | None) -> list[Overload]:
         Overload("cidr", ("string",), "string", cidr),
         Overload("containsIP", ("string", "string"), "bool", contains_ip, member=True),
         Overload("date", ("string",), "timestamp", to_date),
+        *(Overload("text", (kind,), "string", spelled) for kind in ("string", "int", "double", "bool")),
         Overload("sets.contains", ("list", "list"), "bool", contains_all),
         Overload("sets.intersects", ("list", "list"), "bool", intersects),
         Overload("sets.equivalent", ("list", "list"), "bool", equivalent),
     ]
+
+
+def spelled(value: str | int | float | bool) -> str:
+    """A text as it is, a number in its shortest decimal digits, `true` or `false`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, float):
+        return str(value)
+    if not math.isfinite(value):
+        raise Unreadable("this is no finite number")
+    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
 
 
 def contains_all(whole: list[Any], part: list[Any]) -> bool:

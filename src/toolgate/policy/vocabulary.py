@@ -110,6 +110,7 @@ FUNCTIONS: Mapping[str, tuple[str, str]] = {
     "int": ("int(args.count) > 3", "text or number to integer"),
     "double": ("double(args.count) > 3.5", "text or number to decimal number"),
     "string": ('string(args.amount) == "12500"', "anything simple to text"),
+    "text": ('text(args.amount) == "12500"', "text, number or truth value to text, every digit kept"),
     "orValue": ("args.?limit.orValue(10) < 100", "a value for a key that may be missing"),
     "hasValue": ("!args.?limit.hasValue()", "whether an optional key is there"),
     "timestamp": ('now.timestamp < timestamp("2030-01-01T00:00:00Z")', "a moment"),
