@@ -23,6 +23,7 @@ from toolgate.config.load import Loaded, load
 from toolgate.config.schema import GatewayConfig, Ledger
 from toolgate.config.watch import changes
 from toolgate.control.api import Admin
+from toolgate.control.authzen import DecisionPoint
 from toolgate.control.reload import Reloader
 from toolgate.control.tasks import TaskPages, asking
 from toolgate.deliveries import Deliveries, open_deliveries, traced_share
@@ -130,15 +131,17 @@ class Gateway:
         built = await build(self._loaded, kit)
         subscribers = Subscribers(self._config.limits.listens)
         self._remember(kit.tally)
+        book = self._book()
         self._pipeline = Pipeline(
             built.snapshot,
-            self._book(),
+            book,
             self._sessions(),
             kit.catalog,
             subscribers,
             DeferredCalls(self._keys, time.time),
             traced_share(self._config),
         )
+        self._decisions = self._decision_point(book)
         self._reloader = Reloader(self._path, self._loaded, built, self._pipeline, kit, self._note)
         started = Started(str(self._checkpoints.verifier))
         await self._note(START, self._described(built), msgspec.to_builtins(started))
@@ -177,7 +180,9 @@ class Gateway:
         binds = [config.listen]
         if config.admin is not None:
             metrics = self._metrics if config.metrics else None
-            self._listeners.append(Listener(Asgi(Admin(metrics, self._tasks_pages()), edge), edge))
+            self._listeners.append(
+                Listener(Asgi(Admin(metrics, self._tasks_pages(), self._decisions), edge), edge)
+            )
             binds.append(config.admin)
         sockets = [_bind(address) for address in binds]
         self._tasks += [asyncio.create_task(self._watch()), asyncio.create_task(self._ask_again())]
@@ -248,6 +253,13 @@ class Gateway:
             sealing = sealing_of(config)
             return Book(self._ledger, sealing.describe, count, sealing.who)
         return Book(self._ledger, described(config), count)
+
+    def _decision_point(self, book: Book) -> DecisionPoint | None:
+        authzen, admin = self._config.authzen, self._config.admin
+        if authzen is None or admin is None:
+            return None
+        url = authzen.public_url or f"http://{admin}"
+        return DecisionPoint(url, authzen.role, lambda: self._pipeline.snapshot, book)
 
     def _sessions(self) -> Sessions:
         return Sessions(self._keys, self._config.sessions.lifetime, time.time)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator
 
 from toolgate.config.address import HostName, HostPort, ListenAddress, Origin, PublicUrl
+from toolgate.config.schema_authzen import Authzen
 from toolgate.config.schema_identity import Identity
 from toolgate.config.schema_secrets import Secrets
 from toolgate.config.schema_servers import Server
@@ -166,6 +167,8 @@ class GatewayConfig(Section):
     """Policy files; the file's name may hold wildcards. Without any, every call is refused."""
     tasks: Tasks = written({})
     """Pieces of work that rights are bound to."""
+    authzen: Authzen | None = None
+    """Decisions for other gateways; left out, nobody may ask for them."""
     environment: Mapping[str, ScalarValue] = written({}, repr=False)
     """What conditions see as `environment`."""
     ledger: Ledger = written({})

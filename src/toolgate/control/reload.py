@@ -28,6 +28,7 @@ _FIXED = (
     "sessions",
     "ledger",
     "sinks",
+    "authzen",
 )
 """Sections that are read once, at start."""
 
