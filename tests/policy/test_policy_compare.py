@@ -170,3 +170,14 @@ async def test_the_commands_say_the_same(files: Path) -> None:
 def test_a_folder_that_is_none_is_bad_input(tmp_path: Path) -> None:
     code, text = run("suggest", "--ledger", tmp_path / "nothing")
     assert (code, "is not a folder" in text) == (2, True)
+
+
+def test_rules_about_lists_hide_no_difference_and_decide_no_recorded_call() -> None:
+    """What lists show is not what calls may do, also where nothing is known of the call."""
+    lists = "lists:\n  - {id: all, effect: show, tools: ['*']}\n"
+    old, new = [source(OLD + lists)], [source(NEW + lists)]
+    found = diff(compile_policies(old), compile_policies(new), written_rules(old), written_rules(new))
+    assert {one.target for one in found.differences} == {"bank/read_any"}
+    closed = compile_policies([source("version: 1\n" + lists)])
+    unknown_arguments = record(arguments_digest="hmac-sha256:00")
+    assert [one.now for one in replay(closed, [unknown_arguments]).changed] == ["deny"]

@@ -90,22 +90,29 @@ class Policy:
         self, principal: Principal, target: Target, call: Call | None, clock: Clock | None = None
     ) -> Decision:
         """As `decide`; without a clock the time is unknown to calls too."""
-        if call is None and (lists := self.judging(principal, target, None)) is not self:
-            return lists.judge(principal, target, None)
-        plan = self._remembered.get(principal, target)
-        if plan is None:
-            plan = self._plan(principal, target)
-            self._remembered.put(principal, target, plan)
         if call is None:
-            return plan.listed or foresee(plan, self.situation(principal, target))
+            return self.judging(principal, target, None).foresee(principal, target)
+        plan = self._planned(principal, target)
         if not plan.steps:
             return plan.last
         return judge(plan, self.situation(principal, target, call, clock))
 
+    def foresee(self, principal: Principal, target: Target) -> Decision:
+        """What can be said of every call before there is one. Rules about lists say nothing of it."""
+        plan = self._planned(principal, target)
+        return plan.listed or foresee(plan, self.situation(principal, target))
+
+    def _planned(self, principal: Principal, target: Target) -> Plan:
+        plan = self._remembered.get(principal, target)
+        if plan is None:
+            plan = self._plan(principal, target)
+            self._remembered.put(principal, target, plan)
+        return plan
+
     def judging(self, principal: Principal, target: Target, call: Call | None) -> "Policy":
         """The policy whose rules decide this: itself, or the one about lists."""
         if call is None and self._lists is not None:
-            listed = self._lists.judge(principal, target, None)
+            listed = self._lists.foresee(principal, target)
             return self if listed.effect is Effect.DEPENDS else self._lists
         return self
 

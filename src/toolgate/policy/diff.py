@@ -48,7 +48,7 @@ def diff(before: Policy, after: Policy, old: Rules, new: Rules) -> Diff:
     compared = 0
     for principal, target in _pairs(before, after):
         compared += 1
-        one, other = before.judge(principal, target, None), after.judge(principal, target, None)
+        one, other = before.foresee(principal, target), after.foresee(principal, target)
         if one.effect is not other.effect:
             differences.append(Difference(principal.id, str(target), one.effect.value, other.effect.value))
     return Diff(

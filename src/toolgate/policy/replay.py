@@ -73,7 +73,7 @@ def replay(policy: Policy, records: Iterable[Mapping[str, Any]]) -> Replayed:
 def _again(policy: Policy, record: Mapping[str, Any], target: Target) -> Decision | None:
     principal = _principal(record)
     if record.get("arguments") is None and record.get("arguments_digest") is not None:
-        decision = policy.judge(principal, target, None)
+        decision = policy.foresee(principal, target)
     else:
         moment = datetime.fromisoformat(record["ts"]).timestamp()
         decision = policy.judge(principal, target, _call(record, target), lambda: moment)
