@@ -95,7 +95,7 @@ def _listed(data: bytes) -> object:
     page = merge.page(jsonrpc.Raw(data), method)
     try:
         shown = [merge.behind_shared_door(entry, method, "bank", "__") for entry in page.entries]
-        return merge.listing(shown, method, rest={}, missing={}, modern=True)
+        return merge.listing(shown, method, rest={}, missing={}, modern=True, seconds=0.0)
     except ValueError as error:
         raise AssertionError("read, but not shown") from error
 
