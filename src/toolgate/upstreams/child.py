@@ -107,8 +107,9 @@ class Child(asyncio.SubprocessProtocol):
         await _within(patience, self._closed)
 
     def _signal(self, number: signal.Signals) -> None:
-        # Once the leader is reaped and its group killed, the number may come to belong to strangers.
-        if not self._exited.done():
+        # Once the leader is reaped and its group killed, the number may come to belong to strangers. Before the
+        # child is known the number is 0, which would be our own group.
+        if self._group and not self._exited.done():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._group, number)
 
